@@ -1,0 +1,104 @@
+"""What a check of the books looks at: settlements, legs, attempts and journal as they are stored, nothing derived.
+
+`verify`, `reconcile` and the random runs of the tests load these and hand them to ledger/balances.py and
+ledger/invariants.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.decide.attempt import Request
+from ledger.journal import Posting
+from ledger.model import Attempt, Leg, Settlement
+from ledger.states import DepositStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    attempt: Attempt
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegFacts:
+    leg: Leg
+    attempts: tuple[AttemptFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementFacts:
+    settlement: Settlement
+    legs: tuple[LegFacts, ...]
+    landed_wire_sats: int | None = None
+    """What the wallet really got or gave, where the operator has scaled the settlement since; None: `wire_sats`."""
+
+    @property
+    def wire_moved_sats(self) -> int:
+        return self.settlement.wire_sats if self.landed_wire_sats is None else self.landed_wire_sats
+
+
+@dataclass(frozen=True, slots=True)
+class DepositFacts:
+    id: int
+    machine_id: int
+    lp_id: int
+    amount_minor: int
+    currency: str
+    status: DepositStatus
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentFacts:
+    """The stored sums of an LP at a machine, with all that they are sums of."""
+
+    machine_id: int
+    lp_id: int
+    currency: str
+    deposited_minor: int
+    pending_minor: int
+    paid_minor: int
+    reserved_minor: int
+    paid_sats: int
+    deposits: tuple[DepositFacts, ...]
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreditFacts:
+    """What a payee got twice, and how much of it its later legs have set off."""
+
+    payee: str
+    amount_sats: int
+    used_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One entry as it is stored; `id` counts from 1 without gaps, `hash` is `ledger.journal.chain_hash` of it."""
+
+    id: int
+    at: int
+    kind: str
+    ref: str
+    postings: tuple[Posting, ...]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletRow:
+    """One settled payment of the wallet's own list."""
+
+    payment_hash: str
+    outgoing: bool
+    amount_msat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`name` is stable, `ref` names the thing (`S12`, `P40`, `L3@m1`, a payment hash, an account), `detail` says what
+    is and what must be."""
+
+    name: str
+    ref: str
+    detail: str

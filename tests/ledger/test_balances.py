@@ -1,0 +1,230 @@
+"""Two ways to every balance: entry by entry through the journal, and anew from what is stored. They agree, always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import journal as books
+from ledger.balances import check_accounts, expected, read_journal
+from ledger.facts import AttemptFacts, DepositFacts, JournalRow, LegFacts, SettlementFacts, Violation
+from ledger.journal import GENESIS, Entry, Posting, chain_hash
+from ledger.model import Leg, PlannedLeg, Settlement
+from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
+from tests.ledger.build import T, attempt, cash_in, leg, leg_facts, settlement, with_requests
+
+
+def chained(entries: Iterable[Entry]) -> list[JournalRow]:
+    rows: list[JournalRow] = []
+    previous = GENESIS
+    for number, entry in enumerate(entries, 1):
+        previous = chain_hash(previous, number, T, entry.kind, entry.ref, entry.postings)
+        rows.append(JournalRow(number, T, entry.kind, entry.ref, entry.postings, previous))
+    return rows
+
+
+def planned(made: Leg) -> PlannedLeg:
+    return PlannedLeg(made.type, LegStatus.PENDING, made.amount_sats, made.payee, made.target, made.label)
+
+
+def books_of(settlements: list[SettlementFacts], others: list[LegFacts], deposits: list[DepositFacts]) -> list[Entry]:
+    """The entries that lead to these facts, as storage writes them."""
+    entries = [
+        books.deposit_confirmed(d.id, d.machine_id, d.lp_id, d.amount_minor, d.currency)
+        for d in deposits
+        if d.status is DepositStatus.CONFIRMED
+    ]
+    for facts in settlements:
+        if facts.settlement.status not in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
+            entries.append(books.settlement_accepted(facts.settlement))
+    for made in [made for facts in settlements for made in facts.legs] + others:
+        entries.append(books.legs_planned("S1", made.leg.machine_id, [planned(made.leg)]))
+        if made.leg.status is LegStatus.SKIPPED:
+            entries.append(books.leg_skipped(made.leg))
+        if made.leg.status is LegStatus.VOIDED:
+            entries.append(books.leg_voided(made.leg))
+        settled = [a.attempt for a in made.attempts if a.attempt.state is AttemptState.SETTLED]
+        if made.leg.status is LegStatus.COMPLETED:
+            entries.append(books.leg_completed(made.leg, sum(a.fees_msat for a in settled if not a.surplus)))
+        entries += [books.surplus_paid(made.leg, a.amount_msat, a.fees_msat) for a in settled if a.surplus]
+    return [entry for entry in entries if entry.postings]
+
+
+@st.composite
+def some_leg(draw: st.DrawFn, number: int) -> LegFacts:
+    kind = draw(st.sampled_from(LegType))
+    status = draw(st.sampled_from(sorted(set(LegStatus) - {LegStatus.REFUNDED})))
+    amount = draw(st.integers(1, 10**6))
+    fiat = kind in (LegType.DCA, LegType.SETTLEMENT)
+    made = leg(
+        id=number,
+        machine_id=draw(st.integers(1, 2)),
+        wallet=draw(st.sampled_from(["main", "other"])),
+        type=kind,
+        status=status,
+        amount_sats=amount,
+        credit_sats=draw(st.integers(0, amount)) if status is LegStatus.COMPLETED else 0,
+        fiat_minor=draw(st.integers(0, 10**6)) if fiat else 0,
+        lp_id=draw(st.integers(1, 3)) if fiat else None,
+        payee=draw(st.sampled_from(["platform", "lp:1", "split:aa"])),
+    )
+    attempts: list[AttemptFacts] = []
+    if status is LegStatus.COMPLETED and made.due_msat:
+        paid = attempt(
+            number, leg_id=number, wallet=made.wallet, amount_msat=made.due_msat, state=AttemptState.SETTLED,
+            fees_msat=draw(st.integers(0, 5_000)),
+        )  # fmt: skip
+        attempts.append(with_requests(paid))
+    if draw(st.booleans()):
+        again = attempt(
+            1_000 + number, leg_id=number, wallet=made.wallet, amount_msat=amount * 1_000,
+            state=draw(st.sampled_from([AttemptState.SETTLED, AttemptState.RELEASED])),
+        )  # fmt: skip
+        attempts.append(with_requests(replace(again, surplus=again.state is AttemptState.SETTLED)))
+    return LegFacts(made, tuple(attempts))
+
+
+@st.composite
+def some_settlement(draw: st.DrawFn, number: int) -> SettlementFacts:
+    build = draw(st.sampled_from([settlement, cash_in]))
+    status = draw(st.sampled_from(SettlementStatus))
+    made: Settlement = build(id=number, machine_id=draw(st.integers(1, 2)), status=status)
+    if status in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
+        return SettlementFacts(made, ())
+    return SettlementFacts(made, tuple(draw(some_leg(number * 10 + n)) for n in range(draw(st.integers(0, 3)))))
+
+
+DEPOSITS = st.lists(
+    st.builds(
+        DepositFacts,
+        id=st.integers(1, 99),
+        machine_id=st.integers(1, 2),
+        lp_id=st.integers(1, 3),
+        amount_minor=st.integers(1, 10**6),
+        currency=st.sampled_from(["GTQ", "EUR"]),
+        status=st.sampled_from(DepositStatus),
+    ),
+    max_size=3,
+)
+
+
+@given(st.data(), DEPOSITS)
+def test_the_journal_leads_to_the_balances_worked_out_anew(data: st.DataObject, deposits: list[DepositFacts]) -> None:
+    settlements = [data.draw(some_settlement(n)) for n in range(1, data.draw(st.integers(1, 4)))]
+    others = [data.draw(some_leg(n)) for n in range(100, data.draw(st.integers(100, 102)))]
+    reading = read_journal(chained(books_of(settlements, others, deposits)))
+    assert reading.violations == ()
+    assert check_accounts(expected(settlements, others, deposits), reading) == ()
+
+
+def test_the_balances_of_a_cash_out_that_is_paid() -> None:
+    paid = leg(status=LegStatus.COMPLETED, credit_sats=1_000)
+    dca = leg(id=41, type=LegType.DCA, status=LegStatus.PENDING, amount_sats=100_000, payee="lp:1", lp_id=1)
+    facts = SettlementFacts(
+        settlement(),
+        (
+            leg_facts(paid, [attempt(amount_msat=2_000_000, state=AttemptState.SETTLED)]),
+            leg_facts(leg(id=42, type=LegType.OPERATOR_SPLIT, status=LegStatus.FAILED, amount_sats=4_000, payee="a")),
+            leg_facts(leg(id=43, type=LegType.OPERATOR_SPLIT, status=LegStatus.SKIPPED, amount_sats=1_000)),
+            leg_facts(dca),
+        ),
+    )
+    assert {key: value for key, value in expected([facts], [], []).items() if value} == {
+        ("assets:wallet:main", "msat"): 108_000_000 - 2_000_000 - 1_000,
+        ("assets:receivable:platform", "msat"): -1_000_000,
+        ("expenses:routing:main", "msat"): 1_000,
+        ("liabilities:payable:lp:1", "msat"): -100_000_000,
+        ("liabilities:payable:a", "msat"): -4_000_000,
+        ("equity:kept:m1", "msat"): -1_000_000,
+        ("assets:cash:m1", "GTQ"): -200_000,
+        ("equity:exchange:m1", "GTQ"): 200_000,
+    }
+
+
+def test_of_a_scaled_settlement_the_rest_of_what_came_is_kept() -> None:
+    half = settlement(
+        wire_sats=54_000, principal_sats=50_000, fee_sats=4_000, platform_fee_sats=1_500, operator_fee_sats=2_500,
+        fiat_minor=100_000, status=SettlementStatus.PARTIAL,
+    )  # fmt: skip
+    balances = expected([SettlementFacts(half, (), landed_wire_sats=108_000)], [], [])
+    assert balances["assets:wallet:main", "msat"] == 108_000_000
+    assert balances["equity:kept:m1", "msat"] == -54_000_000
+    assert balances["assets:cash:m1", "GTQ"] == -100_000
+    given_out = expected(
+        [SettlementFacts(replace(half, tx_type=cash_in().tx_type), (), landed_wire_sats=92_000)], [], []
+    )
+    assert given_out["equity:kept:m1", "msat"] == 38_000_000
+
+
+def test_a_payee_that_gave_it_back_has_it_no_more() -> None:
+    made = leg(type=LegType.DCA, status=LegStatus.REFUNDED, lp_id=1, fiat_minor=6_000, payee="lp:1")
+    balances = expected([], [leg_facts(made, [attempt(state=AttemptState.SETTLED, fees_msat=0)])], [])
+    assert {key: value for key, value in balances.items() if value} == {
+        ("liabilities:due:principal:m1", "msat"): 3_000_000,
+        ("equity:kept:m1", "msat"): -3_000_000,
+    }
+
+
+def test_a_balance_that_parts_from_the_journal_is_named() -> None:
+    deposits = [DepositFacts(7, 1, 3, 500, "GTQ", DepositStatus.CONFIRMED)]
+    entry = books.deposit_confirmed(7, 1, 3, 400, "GTQ")
+    extra = Entry("x", "x", (Posting("equity:odd", "msat", 1), Posting("assets:wallet:main", "msat", -1)))
+    assert check_accounts(expected([], [], deposits), read_journal(chained([entry, extra]))) == (
+        Violation("account", "assets:cash:m1", "GTQ: the journal has 400, it must be 500"),
+        Violation("account", "assets:wallet:main", "msat: the journal has -1, it must be 0"),
+        Violation("account", "equity:odd", "msat: the journal has 1, it must be 0"),
+        Violation("account", "liabilities:lp:l3:m1", "GTQ: the journal has -400, it must be -500"),
+    )
+
+
+# -- the chain ---------------------------------------------------------------------------------------------------------
+
+ROWS = chained([books.deposit_confirmed(n, 1, 1, n * 100, "GTQ") for n in (1, 2, 3)])
+
+
+def names(rows: Iterable[JournalRow]) -> list[tuple[str, str]]:
+    return [(violation.name, violation.ref) for violation in read_journal(rows).violations]
+
+
+def test_a_whole_chain_is_read_once_and_can_be_gone_on_from() -> None:
+    reading = read_journal(iter(ROWS))
+    assert (reading.violations, reading.last_id, reading.last_hash) == ((), 3, ROWS[2].hash)
+    assert reading.balances["assets:cash:m1", "GTQ"] == 600
+    first = read_journal(ROWS[:1])
+    assert read_journal(ROWS[1:], (first.last_id, first.last_hash)).violations == ()
+    empty = read_journal([])
+    assert (empty.violations, empty.last_id, empty.last_hash) == ((), 0, GENESIS)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        replace(ROWS[1], at=T + 1),
+        replace(ROWS[1], kind="deposit.lost"),
+        replace(ROWS[1], ref="D9"),
+        replace(ROWS[1], postings=ROWS[2].postings),
+        replace(ROWS[1], hash="0" * 64),
+    ],
+)
+def test_an_altered_entry_shows(altered: JournalRow) -> None:
+    assert ("journal_chain", "J2") in names([ROWS[0], altered, ROWS[2]])
+
+
+def test_a_missing_entry_shows() -> None:
+    assert names([ROWS[0], ROWS[2]]) == [("journal_gap", "J3"), ("journal_chain", "J3")]
+    assert names(ROWS[1:]) == [("journal_gap", "J2"), ("journal_chain", "J2")]
+
+
+def test_two_entries_that_changed_places_show() -> None:
+    assert ("journal_gap", "J3") in names([ROWS[0], ROWS[2], ROWS[1]])
+
+
+def test_an_entry_that_sums_to_something_shows_even_with_a_right_hash() -> None:
+    postings = (Posting("a", "msat", 5), Posting("b", "msat", -4), Posting("c", "GTQ", 1), Posting("d", "GTQ", -1))
+    for wrong in (postings, ()):
+        row = JournalRow(1, T, "k", "r", wrong, chain_hash(GENESIS, 1, T, "k", "r", wrong))
+        assert names([row]) == [("journal_balance", "J1")]

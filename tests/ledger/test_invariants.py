@@ -1,0 +1,476 @@
+"""Each invariant holds on good books and names each way in which books can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger.facts import (
+    AttemptFacts,
+    CreditFacts,
+    DepositFacts,
+    EnrolmentFacts,
+    LegFacts,
+    SettlementFacts,
+    Violation,
+    WalletRow,
+)
+from ledger.invariants import (
+    State,
+    check_changes,
+    check_credits,
+    check_enrolment,
+    check_leg,
+    check_settlement,
+    check_wallet,
+)
+from ledger.model import Attempt, Leg, Settlement
+from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
+from tests.ledger.build import (
+    HASH,
+    T,
+    attempt,
+    cash_in,
+    hash_of,
+    leg,
+    leg_facts,
+    paid_leg,
+    preimage,
+    request,
+    settlement,
+    with_requests,
+)
+
+A, L, S = AttemptState, LegStatus, SettlementStatus
+DONE: dict[str, Any] = {"status": L.COMPLETED, "completed_at": T}
+
+
+def names(found: tuple[Violation, ...]) -> list[str]:
+    return [violation.name for violation in found]
+
+
+def leg_with(made: Leg, *attempts: Attempt) -> list[str]:
+    return names(check_leg(leg_facts(made, attempts)))
+
+
+# -- 1 and 3: legs and attempts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        leg_facts(leg()),
+        leg_facts(leg(), [attempt(state=A.READY)]),
+        leg_facts(leg(), [attempt(1, state=A.RELEASED), attempt(2, state=A.DROPPED), attempt(3)]),
+        leg_facts(leg(status=L.FAILED), [attempt(state=A.RELEASED)]),
+        leg_facts(leg(status=L.VOIDED), [attempt(state=A.SETTLED, surplus=True)]),
+        paid_leg(40),
+        paid_leg(40, credit_sats=2_999),
+        paid_leg(40, status=L.REFUNDED),
+        leg_facts(leg(**DONE, credit_sats=3_000)),
+        leg_facts(leg(**DONE), [attempt(1, state=A.SETTLED), attempt(2, state=A.SETTLED, surplus=True)]),
+        leg_facts(leg(**DONE), [attempt(1, state=A.SETTLED), attempt(2)]),
+        leg_facts(leg(type=LegType.DCA, lp_id=1, fiat_minor=5)),
+    ],
+)
+def test_good_legs(facts: LegFacts) -> None:
+    assert check_leg(facts) == ()
+
+
+@pytest.mark.parametrize("other", [A.READY, A.SENT, A.CLAIMED])
+def test_two_live_attempts(other: AttemptState) -> None:
+    found = check_leg(leg_facts(leg(), [attempt(1), attempt(2, state=other)]))
+    assert found == (Violation("one_live_attempt", "P40", "2 live attempts"),)
+
+
+def test_two_settled_attempts() -> None:
+    assert leg_with(leg(**DONE), attempt(1, state=A.SETTLED), attempt(2, state=A.SETTLED)) == ["one_settled_attempt"]
+
+
+@pytest.mark.parametrize("status", [L.FAILED, L.SKIPPED, L.VOIDED])
+def test_a_live_attempt_of_a_closed_leg(status: LegStatus) -> None:
+    assert leg_with(leg(status=status), attempt()) == ["live_attempt_of_closed_leg"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [leg(**DONE), leg(**DONE, credit_sats=1), leg(status=L.REFUNDED)],
+)
+def test_a_completed_leg_that_nothing_paid(made: Leg) -> None:
+    assert leg_with(made) == ["completed_without_payment"]
+    assert leg_with(made, attempt(state=A.SETTLED, surplus=True)) == ["completed_without_payment"]
+    assert leg_with(made, attempt(state=A.RELEASED)) == ["completed_without_payment"]
+
+
+@pytest.mark.parametrize("amount_msat", [2_999_999, 3_000_001])
+def test_a_leg_paid_with_another_amount(amount_msat: int) -> None:
+    assert leg_with(leg(**DONE), attempt(state=A.SETTLED, amount_msat=amount_msat)) == ["completed_without_payment"]
+
+
+def test_a_payment_beside_a_credit_that_covers_all() -> None:
+    paid = attempt(state=A.SETTLED)
+    assert leg_with(leg(**DONE, credit_sats=3_000), paid) == ["completed_without_payment"]
+
+
+@pytest.mark.parametrize("status", [L.PENDING, L.FAILED, L.SKIPPED, L.VOIDED])
+def test_a_payment_that_did_not_complete_its_leg(status: LegStatus) -> None:
+    assert leg_with(leg(status=status), attempt(state=A.SETTLED)) == ["settled_but_open"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"credit_sats": -1},
+        {"credit_sats": 3_001},
+        {"amount_sats": 0},
+        {"fiat_minor": -1, "type": LegType.DCA, "lp_id": 1},
+        {"fiat_minor": 1},
+        {"fiat_minor": 1, "type": LegType.AUTOFORWARD, "lp_id": 1},
+        {"fiat_minor": 1, "type": LegType.DCA},
+    ],
+)
+def test_amounts_that_cannot_be(changes: dict[str, Any]) -> None:
+    assert leg_with(leg(**changes)) == ["leg_amounts"]
+
+
+def test_an_attempt_that_pays_another_leg_or_from_another_wallet() -> None:
+    assert leg_with(leg(), attempt(leg_id=41)) == ["attempt_moved"]
+    assert leg_with(leg(), attempt(wallet="other")) == ["attempt_moved"]
+
+
+@pytest.mark.parametrize("wrong", [None, "", "zz", "0" * 64, preimage(9), preimage(1)[:-2]])
+def test_a_preimage_that_proves_nothing(wrong: str | None) -> None:
+    assert leg_with(leg(**DONE), attempt(state=A.SETTLED, preimage=wrong)) == ["settled_without_proof"]
+
+
+def test_a_surplus_that_was_not_paid() -> None:
+    assert leg_with(leg(), attempt(surplus=True)) == ["surplus_unpaid"]
+
+
+def attempt_with(made: Attempt, *requests: Any) -> list[str]:
+    return names(check_leg(LegFacts(leg(), (AttemptFacts(made, requests),))))
+
+
+@pytest.mark.parametrize("state", [A.READY, A.DROPPED])
+def test_a_request_of_an_attempt_that_was_never_sent(state: AttemptState) -> None:
+    assert attempt_with(attempt(state=state), request()) == ["published_before_sent"]
+    assert attempt_with(attempt(state=state, sent_at=T)) == ["published_before_sent"]
+
+
+@pytest.mark.parametrize("state", [A.SENT, A.CLAIMED, A.RELEASED])
+def test_sent_without_stored_bytes(state: AttemptState) -> None:
+    assert attempt_with(attempt(state=state)) == ["sent_without_request"]
+    assert attempt_with(attempt(state=state, sent_at=None), request()) == ["sent_without_request"]
+
+
+def test_a_request_that_outlives_its_invoice() -> None:
+    assert attempt_with(attempt(), request(expires_at=T + 3_600)) == []
+    assert attempt_with(attempt(), request(expires_at=T + 3_601)) == ["request_outlives_invoice"]
+
+
+def test_two_requests_that_live_together() -> None:
+    first = request(1)
+    assert attempt_with(attempt(), request(2, created_at=T + 600, expires_at=T + 900), first) == []
+    assert attempt_with(attempt(), request(2, created_at=T + 599, expires_at=T + 900), first) == ["one_live_request"]
+
+
+# -- 2: settlements ----------------------------------------------------------------------------------------------------
+
+
+def own(status: LegStatus, *, fee: int = 3_000, split: int = 5_000, dca: int = 100_000) -> list[LegFacts]:
+    """Legs of a cash-out, unpaid."""
+    made = [
+        leg(id=1, status=status, amount_sats=fee),
+        leg(id=2, status=status, amount_sats=split, type=LegType.OPERATOR_SPLIT, payee="split:a"),
+        leg(id=3, status=status, amount_sats=dca, type=LegType.DCA, payee="lp:1", lp_id=1),
+    ]
+    return [leg_facts(one) for one in made if one.amount_sats]
+
+
+PAID = [
+    paid_leg(1),
+    paid_leg(2, amount_sats=5_000, type=LegType.OPERATOR_SPLIT),
+    paid_leg(3, amount_sats=100_000, type=LegType.DCA, lp_id=1, fiat_minor=200_000),
+]
+
+
+def check(made: Settlement, legs: list[LegFacts], landed: int | None = None) -> list[str]:
+    return names(check_settlement(SettlementFacts(made, tuple(legs), landed)))
+
+
+@pytest.mark.parametrize(
+    ("made", "legs"),
+    [
+        (settlement(status=S.UNVERIFIED), []),
+        (settlement(status=S.REJECTED), []),
+        (settlement(status=S.REJECTED, wire_sats=-7), []),
+        (settlement(status=S.PENDING), []),
+        (settlement(status=S.PARTIAL), own(L.VOIDED)),
+        (settlement(status=S.PROCESSING), own(L.PENDING)),
+        (settlement(status=S.PROCESSING), [PAID[0], *own(L.PENDING)[1:]]),
+        (settlement(status=S.PROCESSING), [*own(L.VOIDED), *own(L.PENDING)]),
+        (settlement(status=S.PROCESSED), PAID),
+        (settlement(status=S.PROCESSED), own(L.SKIPPED)),
+        (settlement(status=S.ERRORED), [*PAID[:2], own(L.FAILED)[2]]),
+        (settlement(status=S.ERRORED), []),
+        (settlement(status=S.PENDING), [*PAID[:2], own(L.VOIDED)[2]]),
+        (settlement(status=S.REFUNDED), [PAID[0], *own(L.VOIDED)[1:]]),
+        (cash_in(), own(L.PENDING, dca=0)),
+        (cash_in(status=S.PROCESSED), PAID[:2]),
+        (settlement(status=S.PROCESSED), [paid_leg(1, status=L.REFUNDED), *PAID[1:]]),
+        (settlement(status=S.PROCESSED), [paid_leg(1, status=L.REFUNDED), *PAID[1:], paid_leg(4)]),
+    ],
+)
+def test_good_settlements(made: Settlement, legs: list[LegFacts]) -> None:
+    assert check(made, legs) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"wire_sats": 107_999}, {"fee_mismatch_sats": 1}, {"platform_fee_sats": 2_999}, {"fee_sats": 7_999}],
+)
+@pytest.mark.parametrize("status", [S.UNVERIFIED, S.PENDING])
+def test_stored_amounts_that_do_not_add_up(changes: dict[str, Any], status: SettlementStatus) -> None:
+    assert check(settlement(status=status, **changes), []) == ["settlement_arithmetic"]
+    assert check(cash_in(status=status, wire_sats=108_000), []) == ["settlement_arithmetic"]
+
+
+@pytest.mark.parametrize("status", [S.UNVERIFIED, S.REJECTED])
+def test_legs_of_what_was_never_proven(status: SettlementStatus) -> None:
+    assert check(settlement(status=status), own(L.VOIDED)) == ["legs_before_proof"]
+
+
+@pytest.mark.parametrize("part", ["fee", "split", "dca"])
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_sat_too_much_or_too_little(part: str, off: int) -> None:
+    amount = {"fee": 3_000, "split": 5_000, "dca": 100_000}[part] + off
+    found = check_settlement(SettlementFacts(settlement(), tuple(own(L.PENDING, **{part: amount}))))
+    assert names(found) == ["settlement_sum"]
+    assert f"{amount - off} sats owed, {amount} in legs (processing)" in found[0].detail
+    assert check(settlement(status=S.PROCESSED), own(L.SKIPPED, **{part: amount})) == ["settlement_sum"]
+    assert check(settlement(status=S.ERRORED), own(L.FAILED, **{part: amount})) == ["settlement_sum"]
+
+
+def test_one_part_cannot_make_up_for_another() -> None:
+    assert check(settlement(), own(L.PENDING, fee=2_000, split=6_000)) == ["settlement_sum", "settlement_sum"]
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.PARTIAL, S.REFUNDED, S.ERRORED])
+def test_before_a_plan_there_may_be_less_in_legs_and_never_more(status: SettlementStatus) -> None:
+    made = settlement(status=status)
+    assert check(made, own(L.SKIPPED, dca=99_999)) == []
+    assert check(made, own(L.SKIPPED, dca=100_001)) == ["settlement_sum"]
+
+
+def test_a_cash_in_owes_no_principal() -> None:
+    assert check(cash_in(), own(L.PENDING)) == ["settlement_sum"]
+
+
+def test_a_leg_of_another_kind_is_owed_by_no_settlement() -> None:
+    stray = leg_facts(leg(id=9, type=LegType.AUTOFORWARD))
+    assert check(settlement(), [*own(L.PENDING), stray]) == ["settlement_sum"]
+
+
+@pytest.mark.parametrize(
+    ("status", "legs"),
+    [
+        (S.PROCESSED, own(L.PENDING)),
+        (S.PROCESSED, own(L.FAILED)),
+        (S.PROCESSING, own(L.SKIPPED)),
+        (S.PROCESSING, own(L.FAILED)),
+        (S.PENDING, own(L.PENDING)),
+        (S.PARTIAL, own(L.PENDING)),
+        (S.ERRORED, own(L.PENDING)),
+        (S.REFUNDED, own(L.PENDING)),
+    ],
+)
+def test_a_status_that_its_legs_do_not_bear_out(status: SettlementStatus, legs: list[LegFacts]) -> None:
+    assert check(settlement(status=status), legs) == ["settlement_status"]
+
+
+def test_what_is_wrong_with_a_leg_is_found_through_its_settlement() -> None:
+    legs = [*own(L.PENDING)[:2], leg_facts(leg(id=3, type=LegType.DCA, amount_sats=100_000, **DONE))]
+    assert check(settlement(), legs) == ["completed_without_payment"]
+    assert check(settlement(status=S.UNVERIFIED), [leg_facts(leg(**DONE))]) == [
+        "completed_without_payment",
+        "legs_before_proof",
+    ]
+
+
+def refund(sats: int, **changes: Any) -> LegFacts:
+    return leg_facts(leg(id=50, type=LegType.REFUND, amount_sats=sats, payee="customer:12", **changes))
+
+
+def test_refunds() -> None:
+    back = settlement(status=S.REFUNDED)
+    assert check(back, [*own(L.VOIDED), refund(108_000)]) == []
+    assert check(back, [*own(L.VOIDED), refund(108_001)]) == ["refund"]
+    assert check(back, [*own(L.VOIDED), refund(108_000, status=L.FAILED), refund(1)]) == ["refund"]
+    assert check(back, [*own(L.VOIDED), refund(108_000, status=L.VOIDED), refund(1)]) == []
+    assert check(back, [*own(L.SKIPPED), refund(108_000)]) == []
+    assert check(back, [PAID[2], refund(1)]) == ["refund"]
+    assert check(settlement(status=S.ERRORED), [*own(L.FAILED), refund(1)]) == ["refund"]
+    assert check(settlement(status=S.PROCESSED), [*PAID, refund(1, status=L.VOIDED)]) == []
+
+
+def test_the_refund_of_a_scaled_settlement_is_bounded_by_what_came() -> None:
+    back = settlement(status=S.REFUNDED)
+    assert check(back, [refund(120_000)], landed=120_000) == []
+    assert check(back, [refund(120_001)], landed=120_000) == ["refund"]
+
+
+# -- 4: enrolments, credits --------------------------------------------------------------------------------------------
+
+
+def deposit(amount: int, status: DepositStatus, currency: str = "GTQ") -> DepositFacts:
+    return DepositFacts(1, 1, 3, amount, currency, status)
+
+
+def dca(status: LegStatus, sats: int, fiat: int, **changes: Any) -> Leg:
+    return leg(
+        **{"type": LegType.DCA, "status": status, "amount_sats": sats, "fiat_minor": fiat, "lp_id": 3, **changes}
+    )
+
+
+ENROLMENT = EnrolmentFacts(
+    machine_id=1,
+    lp_id=3,
+    currency="GTQ",
+    deposited_minor=1_000,
+    pending_minor=70,
+    paid_minor=450,
+    reserved_minor=550,
+    paid_sats=230,
+    deposits=(
+        deposit(600, DepositStatus.CONFIRMED),
+        deposit(400, DepositStatus.CONFIRMED),
+        deposit(70, DepositStatus.PENDING),
+        deposit(9, DepositStatus.DELETED),
+    ),
+    legs=(
+        dca(L.COMPLETED, 200, 400),
+        dca(L.COMPLETED, 30, 50, type=LegType.SETTLEMENT),
+        dca(L.PENDING, 100, 550),
+        dca(L.FAILED, 100, 999),
+        dca(L.VOIDED, 100, 999),
+        dca(L.REFUNDED, 100, 999),
+        dca(L.COMPLETED, 100, 0, type=LegType.AUTOFORWARD),
+    ),
+)
+
+
+def test_a_good_enrolment() -> None:
+    assert check_enrolment(ENROLMENT) == ()
+
+
+@pytest.mark.parametrize("name", ["deposited_minor", "pending_minor", "paid_minor", "reserved_minor", "paid_sats"])
+def test_a_stored_sum_that_is_not_the_sum(name: str) -> None:
+    right = getattr(ENROLMENT, name)
+    wrong: EnrolmentFacts = replace(ENROLMENT, **{name: right + 1})
+    assert check_enrolment(wrong) == (
+        Violation("enrolment_sum", "L3@m1", f"{name} is {right + 1}, its deposits and legs say {right}"),
+    )
+
+
+def test_more_given_than_was_deposited() -> None:
+    over = replace(ENROLMENT, reserved_minor=551, legs=(*ENROLMENT.legs, dca(L.PENDING, 1, 1)))
+    assert check_enrolment(over) == (Violation("negative_balance", "L3@m1", "-1 minor units"),)
+
+
+def test_another_currency() -> None:
+    euros = replace(ENROLMENT, deposits=(*ENROLMENT.deposits, deposit(1, DepositStatus.DELETED, "EUR")))
+    assert names(check_enrolment(euros)) == ["enrolment_currency"]
+    legs = replace(ENROLMENT, legs=(*ENROLMENT.legs, dca(L.VOIDED, 1, 1, currency="EUR")))
+    assert names(check_enrolment(legs)) == ["enrolment_currency"]
+    nothing = EnrolmentFacts(1, 3, "GTQ", 0, 0, 0, 0, 0, (), ())
+    assert check_enrolment(nothing) == ()
+
+
+def test_credits_are_used_by_standing_legs_alone() -> None:
+    legs = [leg(credit_sats=30), leg(credit_sats=20, **DONE), leg(credit_sats=5, status=L.REFUNDED)]
+    assert check_credits([CreditFacts("platform", 40, 40), CreditFacts("platform", 20, 15)], legs) == ()
+    voided = [*legs, leg(credit_sats=1, status=L.VOIDED)]
+    assert check_credits([CreditFacts("platform", 99, 56)], voided) == (
+        Violation("credit", "platform", "56 sats used, 55 set off"),
+    )
+    assert check_credits([], [leg(credit_sats=1, payee="lp:1")]) == (
+        Violation("credit", "lp:1", "0 sats used, 1 set off"),
+    )
+
+
+@pytest.mark.parametrize("used", [-1, 11])
+def test_a_credit_is_used_up_to_its_amount(used: int) -> None:
+    found = check_credits([CreditFacts("platform", 10, used)], [leg(credit_sats=used)])
+    assert found == (Violation("credit", "platform", f"{used} used of 10 sats"),)
+
+
+# -- 5: the wallet's own list ------------------------------------------------------------------------------------------
+
+
+def test_the_wallets_list_agrees() -> None:
+    listed = [WalletRow(hash_of(1), True, 5), WalletRow(HASH, False, 7), WalletRow(hash_of(2), True, 9)]
+    assert check_wallet(listed, {hash_of(1): 5}, {hash_of(2)}) == ()
+
+
+def test_what_the_wallets_list_may_lack_or_have_too_much() -> None:
+    assert check_wallet([], {HASH: 5}, {HASH}) == (
+        Violation("not_in_wallet", HASH, "settled with 5 msat, not in the list"),
+    )
+    assert names(check_wallet([WalletRow(HASH, False, 5)], {HASH: 5}, set())) == ["not_in_wallet"]
+    assert check_wallet([WalletRow(HASH, True, 6)], {HASH: 5}, set()) == (
+        Violation("wallet_amount", HASH, "settled with 5 msat, listed 6"),
+    )
+    assert check_wallet([WalletRow(HASH, True, 6)], {}, set()) == (
+        Violation("unexplained_payment", HASH, "6 msat went out"),
+    )
+
+
+# -- 6: changes of state -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"S1": S.UNVERIFIED, "P1": L.PENDING, "P2": L.SKIPPED, "a": A.READY, "D1": DepositStatus.PENDING}),
+        ({"S1": S.PENDING}, {"S1": S.PENDING}),
+        ({"S1": S.UNVERIFIED}, {"S1": S.PROCESSED}),
+        ({"S1": S.ERRORED}, {"S1": S.PROCESSING}),
+        ({}, {"S1": S.PROCESSING, "P1": L.COMPLETED, "a": A.SETTLED}),
+        ({"a": A.RELEASED}, {"a": A.SETTLED}),
+        ({}, {"S1": S.REJECTED}),
+    ],
+)
+def test_good_changes(before: dict[str, State], after: dict[str, State]) -> None:
+    assert check_changes(before, after) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "detail"),
+    [
+        ({"S1": S.PENDING}, {}, "it is gone"),
+        ({"S1": S.REJECTED}, {"S1": S.PENDING}, "rejected to pending"),
+        ({"S1": S.PROCESSED}, {"S1": S.PROCESSING}, "processed to processing"),
+        ({"P1": L.COMPLETED}, {"P1": L.PENDING}, "completed to pending"),
+        ({"P1": L.VOIDED}, {"P1": L.COMPLETED}, "voided to completed"),
+        ({"a": A.DROPPED}, {"a": A.SENT}, "dropped to sent"),
+        ({"a": A.SETTLED}, {"a": A.RELEASED}, "settled to released"),
+        ({"D1": DepositStatus.CONFIRMED}, {"D1": DepositStatus.PENDING}, "confirmed to pending"),
+        ({"D1": DepositStatus.CONFIRMED}, {"D1": DepositStatus.DELETED}, "confirmed to deleted"),
+        ({"x": L.PENDING}, {"x": S.PROCESSING}, "pending to processing"),
+    ],
+)
+def test_changes_outside_of_the_tables(before: dict[str, State], after: dict[str, State], detail: str) -> None:
+    assert [violation.detail for violation in check_changes(before, after)] == [detail]
+
+
+def test_states_of_the_same_word_are_not_mixed_up() -> None:
+    """`pending` is a state of settlements, legs and deposits: what leads on from one leads nowhere from another."""
+    assert names(check_changes({"S1": S.PENDING}, {"S1": L.COMPLETED})) == ["state_change"]
+    assert names(check_changes({}, {"a": A.SENT, "S1": S.REFUNDED, "D1": DepositStatus.DELETED})) == []
+
+
+def test_with_requests_gives_what_was_sent_a_request() -> None:
+    assert with_requests(attempt(state=A.READY)).requests == ()
+    assert len(with_requests(attempt()).requests) == 1
