@@ -1,0 +1,59 @@
+"""Public keys as people write them: 64 hex characters or npub (NIP-19). Whatever passes here is a real key.
+
+Public keys only, and no Nostr library: secret keys live in `bot.nostr`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nwc.bech32 import BadBech32, decode, encode, to_bytes
+
+_HEX_64 = re.compile(r"[0-9a-f]{64}")
+_NPUB_CHARS = 63
+_FIELD = 2**256 - 2**32 - 977
+"""The prime of secp256k1's field."""
+
+
+class BadPublicKey(ValueError):
+    """The text is no public key. The message says why, in words for the person who typed it."""
+
+
+def parse_public_key(text: str) -> str:
+    """64 lower-case hex characters from hex or npub, `nostr:` in front allowed. Raises BadPublicKey."""
+    word = text.strip().removeprefix("nostr:")
+    lower = word.lower()
+    if lower.startswith(("nsec1", "ncryptsec1")):
+        raise BadPublicKey("that is a secret key, never send or show it to anybody: an npub is wanted")
+    key = lower if _HEX_64.fullmatch(lower) else _from_npub(word)
+    if not is_public_key(key):
+        raise BadPublicKey("no such public key can exist: a character must be wrong")
+    return key
+
+
+def npub_of(pubkey: str) -> str:
+    """The npub of a public key in hex. Raises BadPublicKey unless it is 64 lower-case hex characters."""
+    if not _HEX_64.fullmatch(pubkey):
+        raise BadPublicKey("a public key has 64 hex characters")
+    return encode("npub", bytes.fromhex(pubkey))
+
+
+def is_public_key(text: str) -> bool:
+    """Whether `text` is 64 lower-case hex characters and the x of a point of secp256k1 (BIP 340)."""
+    if not _HEX_64.fullmatch(text):
+        return False
+    x = int(text, 16)
+    return x < _FIELD and pow((pow(x, 3, _FIELD) + 7) % _FIELD, (_FIELD - 1) // 2, _FIELD) == 1
+
+
+def _from_npub(word: str) -> str:
+    try:
+        prefix, groups = decode(word, _NPUB_CHARS)
+        raw = to_bytes(groups) if prefix == "npub" else b""
+    except BadBech32 as bad:
+        raise BadPublicKey(f"a public key is an npub or 64 hex characters ({bad})") from None
+    if prefix != "npub":
+        raise BadPublicKey("a public key is an npub or 64 hex characters")
+    if len(raw) != 32:
+        raise BadPublicKey("the npub is too short")
+    return raw.hex()

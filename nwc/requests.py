@@ -1,0 +1,65 @@
+"""What a wallet offers, and a payment request to it: the two things that outlive a moment.
+
+The info event says how to write to the wallet; a signed request is what is stored before its first byte leaves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from nwc.event import Event
+from nwc.foreign import parse_json
+
+NIP44 = "nip44_v2"
+NIP04 = "nip04"
+_MAX_REQUEST_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class WalletInfo:
+    """The wallet's info event: what it offers. `encryption` is what requests to it are written in."""
+
+    created_at: int
+    methods: frozenset[str]
+    encryption: Literal["nip44_v2", "nip04"]
+    notifications: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A `pay_invoice` request, signed, not necessarily sent. `expires_at` is its expiration tag, unix seconds."""
+
+    event: Event
+    payment_hash: str
+    expires_at: int
+
+    @property
+    def id(self) -> str:
+        return self.event.id
+
+    @property
+    def text(self) -> str:
+        """The signed event as JSON: what the caller stores before anything is sent."""
+        return json.dumps(self.event.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str, payment_hash: str) -> SignedRequest:
+        """The request that `text` was the JSON of. Raises ValueError for what we never wrote."""
+        event = Event.from_dict(parse_json(text, max_chars=_MAX_REQUEST_CHARS))
+        return cls(event, payment_hash, int(event.tag("expiration") or ""))
+
+
+def read_info(event: Event) -> WalletInfo | None:
+    """None where the wallet names encryptions and we speak none of them. No encryption tag means NIP-04 (NIP-47)."""
+    offered = {word for tag in event.tags if tag[:1] == ("encryption",) for value in tag[1:] for word in value.split()}
+    if offered and not offered & {NIP44, NIP04}:
+        return None
+    notifications = event.tag("notifications") or ""
+    return WalletInfo(
+        created_at=event.created_at,
+        methods=frozenset(event.content.split()),
+        encryption="nip44_v2" if NIP44 in offered else "nip04",
+        notifications=frozenset(notifications.split()),
+    )

@@ -1,0 +1,146 @@
+"""Lists are read to the end, or known not to be, whatever a wallet makes of offset, limit and until."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nwc.listing import read_all
+from nwc.messages import Transaction, TransactionPage
+from nwc.trouble import WalletSilent
+from tests.nwc.made import NOW
+
+
+def rows_of(count: int) -> list[Transaction]:
+    """Newest first, a second apart."""
+    return [Transaction("outgoing", f"{n:064x}", 1_000, created_at=NOW - n) for n in range(count)]
+
+
+class Book:
+    """A wallet's list. The flags are the ways in which wallets are known to differ."""
+
+    def __init__(
+        self,
+        rows: list[Transaction],
+        *,
+        cap: int = 10_000,
+        offset: bool = True,
+        limit: bool = True,
+        until: bool = True,
+        unreadable: int = 0,
+    ) -> None:
+        self.rows = rows
+        self.cap = cap
+        self.flags = (offset, limit, until)
+        self.unreadable = unreadable
+        self.asked: list[tuple[int, int, int]] = []
+        self.before_page: Callable[[int], None] = lambda number: None
+
+    async def ask(self, offset: int, limit: int, until: int) -> TransactionPage:
+        self.before_page(len(self.asked))
+        self.asked.append((offset, limit, until))
+        with_offset, with_limit, with_until = self.flags
+        rows = [row for row in self.rows if not with_until or (row.created_at or 0) <= until]
+        rows = rows[offset:] if with_offset else rows
+        rows = rows[: min(limit if with_limit else self.cap, self.cap)]
+        unreadable = self.unreadable if not self.asked[1:] else 0
+        return TransactionPage(tuple(rows), unreadable)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 20, 101])
+@pytest.mark.parametrize("cap", [3, 5, 10_000])
+async def test_an_honest_wallet_is_read_to_the_end(count: int, cap: int) -> None:
+    """Also one that caps the page below what was asked for: a short page is not the end."""
+    book = Book(rows_of(count), cap=cap)
+    found = await read_all(book.ask, NOW, page_rows=5)
+    assert found.complete
+    assert list(found.rows) == book.rows
+
+
+async def test_pages_are_bounded() -> None:
+    book = Book(rows_of(100))
+    found = await read_all(book.ask, NOW, page_rows=5, max_pages=4)
+    assert not found.complete
+    assert len(found.rows) == 20
+    assert len(book.asked) == 4
+
+
+async def test_an_unreadable_row_leaves_a_doubt() -> None:
+    found = await read_all(Book(rows_of(3), unreadable=1).ask, NOW)
+    assert not found.complete
+    assert len(found.rows) == 3
+
+
+async def test_a_page_of_unreadable_rows_alone_ends_it_in_doubt() -> None:
+    found = await read_all(Book([], unreadable=2).ask, NOW)
+    assert not found.complete
+
+
+@pytest.mark.parametrize(("count", "complete"), [(3, True), (9, True), (10, True), (11, True), (40, True), (57, True)])
+async def test_a_wallet_that_ignores_offset_is_read_by_time(count: int, complete: bool) -> None:
+    book = Book(rows_of(count), offset=False, cap=20)
+    found = await read_all(book.ask, NOW)
+    assert found.complete is complete
+    assert len(found.rows) == count
+
+
+async def test_a_wallet_that_ignores_limit_too_is_read_by_time() -> None:
+    found = await read_all(Book(rows_of(60), offset=False, limit=False).ask, NOW)
+    assert found.complete
+    assert len(found.rows) == 60
+
+
+async def test_a_wallet_that_ignores_everything_is_not_trusted() -> None:
+    found = await read_all(Book(rows_of(60), offset=False, limit=False, until=False).ask, NOW)
+    assert not found.complete
+    few = await read_all(Book(rows_of(9), offset=False, limit=False, until=False).ask, NOW)
+    assert few.complete
+
+
+async def test_by_time_needs_times() -> None:
+    rows = [Transaction("outgoing", f"{n:064x}", 1_000) for n in range(12)]
+    assert not (await read_all(Book(rows, offset=False).ask, NOW)).complete
+
+
+async def test_by_time_gets_stuck_where_one_second_fills_a_page() -> None:
+    rows = [Transaction("outgoing", f"{n:064x}", 1_000, created_at=NOW) for n in range(30)]
+    assert not (await read_all(Book(rows, offset=False, cap=12).ask, NOW)).complete
+
+
+async def test_by_time_is_bounded_too() -> None:
+    found = await read_all(Book(rows_of(500), offset=False, cap=12).ask, NOW, max_pages=5)
+    assert not found.complete
+
+
+async def test_by_time_with_an_unreadable_row() -> None:
+    book = Book(rows_of(30), offset=False, cap=12)
+
+    def spoil(number: int) -> None:
+        if number == 3:
+            book.rows[13] = Transaction("outgoing", "ff" * 32, 1_000, created_at=None)
+
+    book.before_page = spoil
+    assert not (await read_all(book.ask, NOW)).complete
+
+
+async def test_a_new_payment_between_two_pages_loses_nothing() -> None:
+    book = Book(rows_of(12))
+    old = list(book.rows)
+
+    def pay(number: int) -> None:
+        if number == 1:
+            book.rows.insert(0, Transaction("outgoing", "ee" * 32, 1_000, created_at=NOW))
+
+    book.before_page = pay
+    found = await read_all(book.ask, NOW, page_rows=5)
+    assert found.complete
+    assert set(old) <= set(found.rows)
+
+
+async def test_what_the_wallet_raises_goes_through() -> None:
+    async def ask(offset: int, limit: int, until: int) -> TransactionPage:
+        raise WalletSilent("no answer")
+
+    with pytest.raises(WalletSilent):
+        await read_all(ask, NOW)
