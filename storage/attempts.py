@@ -1,0 +1,335 @@
+"""Attempts, their signed requests, and the evidence about them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import journal as books
+from ledger.decide.attempt import Dossier, Request, Seen, WalletProfile
+from ledger.model import Attempt, Leg
+from ledger.money import MSAT
+from ledger.states import AttemptState, EvidenceClass, LegStatus
+from storage import journal, legs
+from storage.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """An invoice that passed every check."""
+
+    payment_hash: str
+    invoice: str
+    amount_msat: int
+    payee_key: str | None
+    expires_at: int
+    verify_url: str | None
+
+
+def from_row(row: sqlite3.Row) -> Attempt:
+    return Attempt(
+        payment_hash=row["payment_hash"],
+        leg_id=row["leg_id"],
+        wallet=row["wallet"],
+        invoice=row["invoice"],
+        amount_msat=row["amount_msat"],
+        payee_key=row["payee_key"],
+        state=AttemptState(row["state"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        sent_at=row["sent_at"],
+        settled_at=row["settled_at"],
+        preimage=row["preimage"],
+        fees_msat=row["fees_msat"],
+        verify_url=row["verify_url"],
+        surplus=bool(row["surplus"]),
+        next_check_at=row["next_check_at"],
+        checks=row["checks"],
+    )
+
+
+def get(tx: Tx, payment_hash: str) -> Attempt | None:
+    row = tx.one("SELECT * FROM attempts WHERE payment_hash = ?", (payment_hash,))
+    return from_row(row) if row else None
+
+
+def of_leg(tx: Tx, leg_id: int) -> list[Attempt]:
+    return [from_row(row) for row in tx.all("SELECT * FROM attempts WHERE leg_id = ? ORDER BY created_at", (leg_id,))]
+
+
+def live(tx: Tx, leg_id: int) -> Attempt | None:
+    """The one attempt of a leg that is ready, sent or claimed."""
+    row = tx.one("SELECT * FROM attempts WHERE leg_id = ? AND state IN ('ready', 'sent', 'claimed')", (leg_id,))
+    return from_row(row) if row else None
+
+
+def hash_known(tx: Tx, payment_hash: str) -> bool:
+    """Whether this hash was ever seen: in an attempt, or as the payment of a settlement."""
+    return (
+        tx.one(
+            "SELECT 1 FROM attempts WHERE payment_hash = :hash UNION ALL"
+            " SELECT 1 FROM settlements WHERE payment_hash = :hash LIMIT 1",
+            {"hash": payment_hash},
+        )
+        is not None
+    )
+
+
+def insert_ready(tx: Tx, leg: Leg, new: NewAttempt, now: int, next_check_at: int) -> Attempt:
+    """A checked invoice becomes the leg's live attempt; the database allows no other beside it."""
+    tx.insert(
+        "attempts",
+        payment_hash=new.payment_hash,
+        leg_id=leg.id,
+        wallet=leg.wallet,
+        invoice=new.invoice,
+        amount_msat=new.amount_msat,
+        payee_key=new.payee_key,
+        state=AttemptState.READY.value,
+        created_at=now,
+        expires_at=new.expires_at,
+        verify_url=new.verify_url,
+        next_check_at=next_check_at,
+    )
+    tx.touch("attempts")
+    stored = get(tx, new.payment_hash)
+    assert stored is not None
+    return stored
+
+
+def set_sent(tx: Tx, payment_hash: str, now: int, next_check_at: int) -> bool:
+    """From ready to sent; False when somebody else was first."""
+    cursor = tx.run(
+        "UPDATE attempts SET state = 'sent', sent_at = ?, next_check_at = ? WHERE payment_hash = ? AND state = 'ready'",
+        (now, next_check_at, payment_hash),
+    )
+    return cursor.rowcount == 1
+
+
+def insert_request(tx: Tx, payment_hash: str, event_id: str, event: str, created_at: int, expires_at: int) -> None:
+    tx.insert(
+        "requests",
+        event_id=event_id,
+        payment_hash=payment_hash,
+        event=event,
+        created_at=created_at,
+        expires_at=expires_at,
+        publishes=1,  # it leaves right after this commit; where a crash prevents that, it is published again
+        last_published_at=created_at,
+    )
+    tx.touch("attempts")
+
+
+def request_of(tx: Tx, event_id: str) -> str | None:
+    """The payment hash that a request of ours was for."""
+    row = tx.one("SELECT payment_hash FROM requests WHERE event_id = ?", (event_id,))
+    return row["payment_hash"] if row else None
+
+
+def request_event(tx: Tx, event_id: str) -> str:
+    """The signed bytes, as they were stored before they left."""
+    row = tx.one("SELECT event FROM requests WHERE event_id = ?", (event_id,))
+    assert row is not None
+    return str(row["event"])
+
+
+def set_published(tx: Tx, event_id: str, now: int) -> None:
+    tx.run("UPDATE requests SET publishes = publishes + 1, last_published_at = ? WHERE event_id = ?", (now, event_id))
+
+
+def set_answered(tx: Tx, event_id: str, now: int) -> None:
+    tx.run("UPDATE requests SET answered_at = coalesce(answered_at, ?) WHERE event_id = ?", (now, event_id))
+
+
+def add_evidence(
+    tx: Tx,
+    payment_hash: str,
+    cls: EvidenceClass,
+    source: str,
+    *,
+    asked_at: int,
+    now: int,
+    detail: dict[str, Any] | None,
+) -> None:
+    tx.insert(
+        "evidence",
+        payment_hash=payment_hash,
+        **{"class": cls.value},
+        source=source,
+        asked_at=asked_at,
+        received_at=now,
+        detail=json.dumps(detail, separators=(",", ":"), ensure_ascii=False) if detail else None,
+    )
+
+
+def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | None:
+    attempt = get(tx, payment_hash)
+    if attempt is None:
+        return None
+    requests = tuple(
+        Request(
+            r["event_id"],
+            r["created_at"],
+            r["expires_at"],
+            r["publishes"],
+            r["last_published_at"],
+            bool(r["answered_at"]),
+        )
+        for r in tx.all("SELECT * FROM requests WHERE payment_hash = ? ORDER BY created_at", (payment_hash,))
+    )
+    evidence = tuple(
+        Seen(EvidenceClass(r["class"]), r["source"], r["asked_at"], r["received_at"])
+        for r in tx.all(
+            "SELECT class, source, asked_at, received_at FROM evidence WHERE payment_hash = ? ORDER BY id",
+            (payment_hash,),
+        )
+    )
+    wallet = tx.one("SELECT profile, paused_at FROM wallets WHERE name = ?", (attempt.wallet,))
+    assert wallet is not None
+    return Dossier(
+        attempt,
+        requests,
+        evidence,
+        WalletProfile(wallet["profile"]),
+        quarantine_override,
+        wallet_paused=wallet["paused_at"] is not None,
+    )
+
+
+def to_check(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[str]) -> list[Attempt]:
+    """Live attempts of a wallet that are to be looked at now; `exclude` are those that a worker has in hand."""
+    busy = set(exclude)
+    rows = tx.all(
+        "SELECT * FROM attempts WHERE wallet = ? AND state IN ('ready', 'sent', 'claimed') AND next_check_at <= ?"
+        " ORDER BY next_check_at LIMIT ?",
+        (wallet, now, limit + len(busy)),
+    )
+    return [from_row(row) for row in rows if row["payment_hash"] not in busy][:limit]
+
+
+def next_check_at(tx: Tx, wallet: str, now: int) -> int | None:
+    """When the next live attempt that is not due yet comes due."""
+    row = tx.one(
+        "SELECT min(next_check_at) AS at FROM attempts WHERE wallet = ? AND state IN ('ready', 'sent', 'claimed')"
+        " AND next_check_at > ?",
+        (wallet, now),
+    )
+    return row["at"] if row else None
+
+
+def all_due_now(tx: Tx, now: int) -> None:
+    """At start every live attempt is looked at before anything new is paid."""
+    tx.run("UPDATE attempts SET next_check_at = ?, checks = 0 WHERE state IN ('ready', 'sent', 'claimed')", (now,))
+
+
+def requests_to_expect(tx: Tx, wallet: str, since: int) -> list[str]:
+    """Requests to which an answer may still come: those of attempts that live, and of those that ended since."""
+    rows = tx.all(
+        "SELECT r.event_id FROM requests r JOIN attempts a USING (payment_hash) WHERE a.wallet = ?"
+        " AND (a.state IN ('sent', 'claimed') OR a.ended_at >= ?)",
+        (wallet, since),
+    )
+    return [row["event_id"] for row in rows]
+
+
+def check_again(tx: Tx, payment_hash: str, next_check_at: int, *, counts: bool) -> None:
+    tx.run(
+        "UPDATE attempts SET next_check_at = ?, checks = checks + ? WHERE payment_hash = ?",
+        (next_check_at, int(counts), payment_hash),
+    )
+    tx.touch("attempts")
+
+
+def claim_paid(tx: Tx, payment_hash: str, next_check_at: int) -> None:
+    """The wallet says paid without proof."""
+    tx.run(
+        "UPDATE attempts SET state = 'claimed', next_check_at = ?, checks = 0 WHERE payment_hash = ?",
+        (next_check_at, payment_hash),
+    )
+    tx.touch("attempts")
+
+
+def settle(tx: Tx, attempt: Attempt, preimage: str, fees_msat: int, now: int) -> bool:
+    """Stores the proof, completes the leg and books both. True when this was a second payment of the leg: then the
+    payee owes it, and its next legs are lowered by it."""
+    leg = legs.get(tx, attempt.leg_id)
+    assert leg is not None
+    paid = leg.status is LegStatus.COMPLETED or leg.status is LegStatus.REFUNDED
+    surplus = paid or leg.status in (LegStatus.VOIDED, LegStatus.SKIPPED) or not legs.room_for(tx, leg)
+    tx.run(
+        "UPDATE attempts SET state = 'settled', preimage = ?, fees_msat = ?, settled_at = ?, ended_at = ?, surplus = ?"
+        " WHERE payment_hash = ?",
+        (preimage, fees_msat, now, now, int(surplus), attempt.payment_hash),
+    )
+    tx.touch("attempts")
+    if surplus:
+        tx.insert(
+            "credits",
+            payee=leg.payee,
+            payment_hash=attempt.payment_hash,
+            amount_sats=attempt.amount_msat // MSAT,
+            created_at=now,
+        )
+        journal.append(tx, books.surplus_paid(leg, attempt.amount_msat, fees_msat), now)
+    else:
+        legs.complete(tx, leg, fees_msat, now)
+    return surplus
+
+
+def end(tx: Tx, attempt: Attempt, state: AttemptState, reason: str, now: int) -> None:
+    """Releases or drops an attempt: only after this may its leg have another invoice."""
+    assert state in (AttemptState.RELEASED, AttemptState.DROPPED)
+    tx.run(
+        "UPDATE attempts SET state = ?, ended_at = ?, end_reason = ? WHERE payment_hash = ?",
+        (state.value, now, reason, attempt.payment_hash),
+    )
+    tx.touch("attempts", "legs")
+
+
+def use_credit(tx: Tx, leg: Leg) -> Leg:
+    """Lowers what is due on a leg by what its payee was paid twice before."""
+    rows = tx.all(
+        "SELECT id, amount_sats - used_sats AS open FROM credits"
+        " WHERE payee = ? AND used_sats < amount_sats ORDER BY id",
+        (leg.payee,),
+    )
+    if not rows:
+        return leg
+    wanted = leg.amount_sats - leg.credit_sats
+    for row in rows:
+        take = min(wanted, row["open"])
+        if take == 0:
+            break
+        tx.run("UPDATE credits SET used_sats = used_sats + ? WHERE id = ?", (take, row["id"]))
+        wanted -= take
+    tx.run("UPDATE legs SET credit_sats = ? WHERE id = ?", (leg.amount_sats - wanted, leg.id))
+    changed = legs.get(tx, leg.id)
+    assert changed is not None
+    return changed
+
+
+def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:
+    """A payment of this wallet that is known to be settled, and its direction: what a control look-up must find."""
+    row = tx.one(
+        "SELECT payment_hash, 'outgoing' AS direction, settled_at AS at FROM attempts"
+        " WHERE wallet = ? AND state = 'settled' ORDER BY settled_at DESC LIMIT 1",
+        (wallet,),
+    ) or tx.one(
+        "SELECT payment_hash, CASE tx_type WHEN 'cash_out' THEN 'incoming' ELSE 'outgoing' END AS direction"
+        " FROM settlements WHERE wallet = ? AND proof = 'settled' ORDER BY id DESC LIMIT 1",
+        (wallet,),
+    )
+    return (row["payment_hash"], row["direction"]) if row else None
+
+
+def spent_msat(tx: Tx, wallet: str, since: int) -> int:
+    """What this wallet paid since then, or may still pay: for the cap of a day."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount_msat), 0) AS total FROM attempts WHERE wallet = ?"
+        " AND (state IN ('ready', 'sent', 'claimed') OR state = 'settled' AND settled_at >= ?)",
+        (wallet, since),
+    )
+    return int(row["total"]) if row else 0

@@ -1,0 +1,289 @@
+"""The database: one writer, whose every transaction is one job on one thread, and a reader beside it.
+
+A unit of work is a plain function of a `Tx`. `write` queues it; whatever waits is taken together into one durable
+commit, each function inside a savepoint of its own, so that one refusal doesn't undo its neighbours. Results are
+handed out only after the commit. Cancelling the one who waits changes nothing: the job runs and commits all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, Generic, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+from storage.errors import AlreadyRunning, StorageBroken, StorageError, is_broken
+from storage.migrate import migrate, version_of
+
+BATCH: Final = 256
+QUEUE: Final = 4_096
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tx:
+    """An open transaction. `touched` names what the workers should look at once it is committed."""
+
+    sql: sqlite3.Connection
+    touched: set[str] = field(default_factory=set)
+
+    def run(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        return self.sql.execute(statement, values)
+
+    def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        self.sql.executemany(statement, rows)
+
+    def one(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self.sql.execute(statement, values).fetchone()
+        return row
+
+    def all(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        return self.sql.execute(statement, values).fetchall()
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Inserts one row and returns its rowid. Column names come from the program, never from outside."""
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        cursor = self.sql.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
+        return int(cursor.lastrowid or 0)
+
+    def touch(self, *names: str) -> None:
+        self.touched.update(names)
+
+
+class _Job(Generic[T]):
+    """One queued unit of work and the future of whoever waits for it."""
+
+    __slots__ = ("error", "future", "result", "work")
+
+    def __init__(self, work: Callable[[Tx], T], future: asyncio.Future[T]) -> None:
+        self.work = work
+        self.future = future
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class Database:
+    """An open, locked and migrated database. Make one with `Database.open`."""
+
+    def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection, lock: IO[str]) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(QUEUE)
+        self._listeners: list[Callable[[set[str]], None]] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with StorageBroken when nothing more may be written."""
+        self.failed.add_done_callback(_seen)
+        self._closing = False
+        self._task = asyncio.create_task(self._write_batches(), name="storage.writer")
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """Opens, locks and migrates. Raises StorageError when another bot has it or the file is not ours."""
+        lock = _take_lock(path)
+        try:
+            writer = await aiosqlite.connect(path, isolation_level=None)
+            try:
+                await _on_thread(writer, lambda raw: _prepare(raw, path))
+                reader = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+                await _on_thread(reader, _prepare_reader)
+            except BaseException:
+                await writer.close()
+                raise
+        except sqlite3.Error as error:
+            lock.close()
+            raise StorageError(f"{path.name} can't be used as a database: {error}") from None
+        except BaseException:
+            lock.close()
+            raise
+        return cls(path, writer, reader, lock)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def on_commit(self, listener: Callable[[set[str]], None]) -> None:
+        """`listener` is called on the event loop after each commit, with the names that were touched."""
+        self._listeners.append(listener)
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Runs `work` in a transaction and returns its result once that is durable.
+
+        What `work` raises undoes what it did and is raised here. Raises StorageBroken once the disk has failed.
+        """
+        if self.failed.done() or self._closing:
+            raise StorageBroken("the database takes no more writes")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_seen)
+        await self._queue.put(_Job(work, future))
+        return await asyncio.shield(future)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Runs `work` on one consistent snapshot of what is committed; it can't write."""
+
+        def job(raw: sqlite3.Connection) -> T:
+            raw.execute("BEGIN")
+            try:
+                return work(Tx(raw))
+            finally:
+                raw.execute("ROLLBACK")
+
+        return await asyncio.shield(asyncio.ensure_future(_on_thread(self._reader, job)))
+
+    async def close(self) -> None:
+        """Commits what is queued, then lets go of file and lock."""
+        if self._closing:
+            return
+        self._closing = True
+        await self._queue.put(None)
+        await self._task
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.close()
+
+    async def _write_batches(self) -> None:
+        ending = False
+        while not ending:
+            batch: list[_Job[Any]] = []
+            job = await self._queue.get()
+            while True:
+                if job is None:
+                    ending = True
+                else:
+                    batch.append(job)
+                if ending or len(batch) >= BATCH or self._queue.empty():
+                    break
+                job = self._queue.get_nowait()
+            if batch:
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[_Job[Any]]) -> None:
+        if self.failed.done():
+            error: BaseException | None = StorageBroken("the database takes no more writes")
+            touched: set[str] = set()
+        else:
+            touched, error = await _on_thread(self._writer, lambda raw: _transact(raw, batch))
+        if error is not None:
+            if not self.failed.done() and (is_broken(error) or not isinstance(error, Exception)):
+                self.failed.set_exception(StorageBroken(f"the database failed: {error}"))
+            for job in batch:
+                _finish(job, StorageBroken(f"not stored: {error}") if is_broken(error) else error)
+            return
+        for job in batch:
+            _finish(job, job.error)
+        if touched:
+            for listener in self._listeners:
+                listener(touched)
+
+
+def _finish(job: _Job[Any], error: BaseException | None) -> None:
+    if job.future.done():
+        return
+    if error is not None:
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(job.result)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """Marks a result as looked at, for the one who waited may have been cancelled."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _on_thread(connection: aiosqlite.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    """One function as one job on the connection's thread: the only way in which this package touches SQLite.
+
+    aiosqlite's public calls are a job a statement, between which other tasks' statements would slip in.
+    """
+    result: T = await connection._execute(lambda: job(connection._conn))  # type: ignore[no-untyped-call]
+    return result
+
+
+def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str], BaseException | None]:
+    """Runs a batch in one transaction. Returns what was touched, and the error if nothing of it was committed."""
+    touched: set[str] = set()
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+        for job in batch:
+            tx = Tx(raw)
+            raw.execute("SAVEPOINT message")
+            try:
+                job.result = job.work(tx)
+            except Exception as error:
+                if is_broken(error):
+                    raise
+                job.error = error
+                raw.execute("ROLLBACK TO message")
+            else:
+                touched |= tx.touched
+            raw.execute("RELEASE message")
+        raw.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, nothing of this batch may stay
+        with suppress(sqlite3.Error):
+            raw.execute("ROLLBACK")
+        return set(), error
+    return touched, None
+
+
+def _take_lock(path: Path) -> IO[str]:
+    """One bot for one database, held by the operating system until the process ends, however it ends."""
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"the folder of {path.name} can't be written: {error.strerror}") from None
+    lock = os.fdopen(descriptor, "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise AlreadyRunning(f"another satmachine already runs on {path.name}: stop that one first") from None
+    return lock
+
+
+def _prepare(raw: sqlite3.Connection, path: Path) -> None:
+    path.chmod(0o600)
+    _settings(raw)
+    raw.execute("PRAGMA journal_mode = WAL")
+    raw.execute("PRAGMA synchronous = FULL")
+    migrate(raw, path)
+
+
+def _prepare_reader(raw: sqlite3.Connection) -> None:
+    _settings(raw)
+    raw.execute("PRAGMA query_only = ON")
+
+
+def _settings(raw: sqlite3.Connection) -> None:
+    raw.row_factory = sqlite3.Row
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA recursive_triggers = ON")
+    raw.execute("PRAGMA busy_timeout = 5000")
+    raw.execute("PRAGMA trusted_schema = OFF")
+
+
+def open_snapshot(path: Path) -> sqlite3.Connection:
+    """A read-only connection for the command line, beside a running bot or without one.
+
+    Raises StorageError where there is no database or one of another version's schema can't be read.
+    """
+    if not path.exists():
+        raise StorageError(f"there is no database at {path.name} yet: it is made by the first `satmachine run`")
+    try:
+        raw = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        _prepare_reader(raw)
+        version_of(raw)
+    except sqlite3.Error as error:
+        raise StorageError(f"{path.name} can't be read as a database: {error}") from None
+    return raw

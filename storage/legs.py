@@ -1,0 +1,192 @@
+"""Legs: planned with their settlement, paid one attempt at a time, and booked when they end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from ledger import journal as books
+from ledger.model import Leg, PlannedLeg, Settlement
+from ledger.states import LegStatus, LegType, SettlementStatus, settlement_after
+from storage import journal, settlements
+from storage.db import Tx
+
+
+def from_row(row: sqlite3.Row) -> Leg:
+    return Leg(
+        id=row["id"],
+        settlement_id=row["settlement_id"],
+        machine_id=row["machine_id"],
+        wallet=row["wallet"],
+        type=LegType(row["type"]),
+        status=LegStatus(row["status"]),
+        amount_sats=row["amount_sats"],
+        credit_sats=row["credit_sats"],
+        fiat_minor=row["fiat_minor"],
+        currency=row["currency"],
+        lp_id=row["lp_id"],
+        payee=row["payee"],
+        target=row["target"],
+        label=row["label"],
+        reason=row["reason"],
+        tries=row["tries"],
+        next_try_at=row["next_try_at"],
+        created_at=row["created_at"],
+        completed_at=row["completed_at"],
+    )
+
+
+def get(tx: Tx, leg_id: int) -> Leg | None:
+    row = tx.one("SELECT * FROM legs WHERE id = ?", (leg_id,))
+    return from_row(row) if row else None
+
+
+def of_settlement(tx: Tx, settlement_id: int) -> list[Leg]:
+    return [from_row(row) for row in tx.all("SELECT * FROM legs WHERE settlement_id = ? ORDER BY id", (settlement_id,))]
+
+
+def insert_plan(tx: Tx, settlement: Settlement, plan: Iterable[PlannedLeg], now: int) -> None:
+    """All legs of a plan and the journal entry that makes them payable."""
+    legs = tuple(plan)
+    tx.many(
+        "INSERT INTO legs (settlement_id, machine_id, wallet, type, status, amount_sats, fiat_minor, currency, lp_id,"
+        " payee, target, label, reason, next_try_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                settlement.id,
+                settlement.machine_id,
+                settlement.wallet,
+                leg.type.value,
+                leg.status.value,
+                leg.amount_sats,
+                leg.fiat_minor,
+                settlement.currency,
+                leg.lp_id,
+                leg.payee,
+                leg.target,
+                leg.label,
+                leg.reason,
+                now,
+                now,
+            )
+            for leg in legs
+        ],
+    )
+    journal.append(tx, books.legs_planned(f"S{settlement.id}", settlement.machine_id, legs), now)
+    tx.touch("legs")
+    for leg in legs:
+        _mark_balance(tx, leg.lp_id)
+
+
+def payable(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[int]) -> list[Leg]:
+    """Open legs of a wallet without a live attempt, oldest first, where neither payments nor the machine are paused
+    and the LP is not frozen. `exclude` are legs that a worker has in hand."""
+    busy = set(exclude)
+    rows = tx.all(
+        "SELECT l.* FROM legs l LEFT JOIN lps p ON p.id = l.lp_id WHERE l.wallet = ? AND l.status = 'pending'"
+        " AND l.next_try_at <= ? AND coalesce(p.frozen, 0) = 0"
+        " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
+        " AND NOT EXISTS (SELECT 1 FROM switches s WHERE s.paused = 1"
+        "                 AND s.name IN ('payments', 'machine:' || l.machine_id))"
+        " ORDER BY l.next_try_at, l.id LIMIT ?",
+        (wallet, now, limit + len(busy)),
+    )
+    return [from_row(row) for row in rows if row["id"] not in busy][:limit]
+
+
+def may_be_paid(tx: Tx, leg: Leg) -> bool:
+    """False while payments, its machine or its LP are stopped by somebody."""
+    row = tx.one(
+        "SELECT (SELECT count(*) FROM switches WHERE paused = 1 AND name IN ('payments', 'machine:' || :machine))"
+        " + (SELECT count(*) FROM lps WHERE id = :lp AND frozen = 1) AS stops",
+        {"machine": leg.machine_id, "lp": leg.lp_id},
+    )
+    return row is not None and row["stops"] == 0
+
+
+def open_msat(tx: Tx, wallet: str) -> int:
+    """What a wallet still owes on open legs."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount_sats - credit_sats), 0) AS total FROM legs WHERE wallet = ? AND status = 'pending'",
+        (wallet,),
+    )
+    return int(row["total"]) * 1_000 if row else 0
+
+
+def next_payable_at(tx: Tx, wallet: str, now: int) -> int | None:
+    """When a leg that waits for its next try comes due; None when nothing waits."""
+    row = tx.one(
+        "SELECT min(next_try_at) AS at FROM legs WHERE wallet = ? AND status = 'pending' AND next_try_at > ?",
+        (wallet, now),
+    )
+    return row["at"] if row else None
+
+
+def put_off(tx: Tx, leg: Leg, *, next_try_at: int, reason: str, counts: bool) -> None:
+    """Not paid this time; `counts` when it uses up one of the leg's tries."""
+    tx.run(
+        "UPDATE legs SET tries = tries + ?, next_try_at = ?, reason = ? WHERE id = ? AND status = 'pending'",
+        (int(counts), next_try_at, reason, leg.id),
+    )
+    tx.touch("legs")
+
+
+def complete(tx: Tx, leg: Leg, fees_msat: int, now: int) -> None:
+    """Proof is stored, or a credit covers it: the leg is completed and booked, and its settlement may be done."""
+    tx.run("UPDATE legs SET status = 'completed', completed_at = ?, reason = NULL WHERE id = ?", (now, leg.id))
+    journal.append(tx, books.leg_completed(leg, fees_msat), now)
+    _ended(tx, leg, now)
+
+
+def skip(tx: Tx, leg: Leg, reason: str, now: int) -> None:
+    """It can't be paid, by the payee's own limits: the sats stay in the wallet."""
+    tx.run("UPDATE legs SET status = 'skipped', reason = ? WHERE id = ?", (reason, leg.id))
+    journal.append(tx, books.leg_skipped(leg), now)
+    _ended(tx, leg, now)
+
+
+def fail(tx: Tx, leg: Leg, reason: str, now: int) -> None:
+    """Its target does not resolve, or its attempts are used up: an operator decides. It stays payable in the books."""
+    tx.run("UPDATE legs SET status = 'failed', reason = ? WHERE id = ?", (reason, leg.id))
+    _ended(tx, leg, now)
+
+
+def void(tx: Tx, leg: Leg, reason: str, now: int) -> None:
+    """Replaced by an order: what it owed is due again."""
+    tx.run("UPDATE legs SET status = 'voided', reason = ? WHERE id = ?", (reason, leg.id))
+    journal.append(tx, books.leg_voided(leg), now)
+    _mark_balance(tx, leg.lp_id)
+
+
+def room_for(tx: Tx, leg: Leg) -> bool:
+    """Whether a failed leg's fiat still fits the LP's balance, which it no longer reserves."""
+    if leg.lp_id is None or leg.status is LegStatus.PENDING:
+        return True
+    row = tx.one(
+        "SELECT deposited_minor - paid_minor - reserved_minor AS free FROM enrolments"
+        " WHERE machine_id = ? AND lp_id = ?",
+        (leg.machine_id, leg.lp_id),
+    )
+    return row is not None and row["free"] >= leg.fiat_minor
+
+
+def _ended(tx: Tx, leg: Leg, now: int) -> None:
+    _mark_balance(tx, leg.lp_id)
+    tx.touch("legs")
+    if leg.settlement_id is None:
+        return
+    settlement = settlements.get(tx, leg.settlement_id)
+    assert settlement is not None
+    if settlement.status not in (SettlementStatus.PROCESSING, SettlementStatus.ERRORED):
+        return
+    rows = tx.all("SELECT DISTINCT status FROM legs WHERE settlement_id = ?", (leg.settlement_id,))
+    after = settlement_after(LegStatus(row["status"]) for row in rows)
+    if after is not settlement.status and after is not SettlementStatus.PROCESSING:
+        settlements.set_status(
+            tx, settlement.id, after, now, reason="leg_failed" if after is SettlementStatus.ERRORED else None
+        )
+
+
+def _mark_balance(tx: Tx, lp_id: int | None) -> None:
+    if lp_id is not None:
+        settlements.mark_view(tx, f"balance:{lp_id}")

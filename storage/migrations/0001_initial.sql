@@ -1,0 +1,514 @@
+-- The books. States are words, money is integers, and what must never happen is refused here once more, whatever the
+-- program above believes. Times are unix seconds; msat, sats and minor units say so in their names.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE platform (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    cash_in_ppm  INTEGER NOT NULL CHECK (cash_in_ppm BETWEEN 0 AND 1000000),
+    cash_out_ppm INTEGER NOT NULL CHECK (cash_out_ppm BETWEEN 0 AND 1000000),
+    target       TEXT
+) STRICT;
+
+-- pause and resume follow the time at which they were said, not the order in which relays brought them
+CREATE TABLE switches (
+    name    TEXT PRIMARY KEY,          -- 'payments', or 'machine:<id>'
+    paused  INTEGER NOT NULL CHECK (paused IN (0, 1)),
+    said_at INTEGER NOT NULL,
+    said_by TEXT NOT NULL,
+    reason  TEXT
+) STRICT;
+
+CREATE TABLE wallets (
+    name              TEXT PRIMARY KEY,
+    wallet_pubkey     TEXT NOT NULL,
+    client_pubkey     TEXT NOT NULL,
+    profile           TEXT NOT NULL DEFAULT 'unknown'
+                      CHECK (profile IN ('lnbits', 'alby-lnd', 'alby-ldk', 'unknown')),
+    paused_reason     TEXT,            -- set while the wallet can't pay: no balance, quota, revoked
+    paused_at         INTEGER,
+    missing_msat      INTEGER NOT NULL DEFAULT 0,
+    balance_msat      INTEGER,
+    balance_at        INTEGER,
+    last_answer_at    INTEGER,
+    scanned_until     INTEGER NOT NULL DEFAULT 0,
+    created_at        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE machines (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    pubkey       TEXT NOT NULL UNIQUE CHECK (length(pubkey) = 64),
+    name         TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+    wallet       TEXT NOT NULL UNIQUE REFERENCES wallets (name),
+    fiat         TEXT NOT NULL CHECK (length(fiat) = 3),
+    location     TEXT,
+    active       INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    cash_in_ppm  INTEGER NOT NULL CHECK (cash_in_ppm BETWEEN 0 AND 1000000),
+    cash_out_ppm INTEGER NOT NULL CHECK (cash_out_ppm BETWEEN 0 AND 1000000),
+    last_seen_at INTEGER,
+    created_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE lps (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    pubkey          TEXT NOT NULL UNIQUE CHECK (length(pubkey) = 64),
+    name            TEXT NOT NULL UNIQUE,
+    target          TEXT,
+    next_target     TEXT,              -- a change waits out the cool-down
+    next_target_at  INTEGER,
+    mode            TEXT NOT NULL DEFAULT 'flow' CHECK (mode IN ('flow', 'fixed')),
+    frozen          INTEGER NOT NULL DEFAULT 0 CHECK (frozen IN (0, 1)),
+    onboarded_at    INTEGER,
+    created_at      INTEGER NOT NULL,
+    CHECK ((target IS NULL) = (onboarded_at IS NULL)),
+    CHECK ((next_target IS NULL) = (next_target_at IS NULL))
+) STRICT;
+
+CREATE TABLE applicants (
+    pubkey     TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+    target     TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- the sums are kept by the triggers below and recomputed by `verify`
+CREATE TABLE enrolments (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine_id      INTEGER NOT NULL REFERENCES machines (id),
+    lp_id           INTEGER NOT NULL REFERENCES lps (id),
+    status          TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused')),
+    deposited_minor INTEGER NOT NULL DEFAULT 0 CHECK (deposited_minor >= 0),
+    pending_minor   INTEGER NOT NULL DEFAULT 0 CHECK (pending_minor >= 0),
+    paid_minor      INTEGER NOT NULL DEFAULT 0 CHECK (paid_minor >= 0),
+    reserved_minor  INTEGER NOT NULL DEFAULT 0 CHECK (reserved_minor >= 0),
+    paid_sats       INTEGER NOT NULL DEFAULT 0 CHECK (paid_sats >= 0),
+    last_payment_at INTEGER,
+    created_at      INTEGER NOT NULL,
+    UNIQUE (machine_id, lp_id),
+    CHECK (deposited_minor - paid_minor - reserved_minor >= 0)
+) STRICT;
+CREATE INDEX enrolments_lp ON enrolments (lp_id);
+
+CREATE TABLE deposits (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine_id   INTEGER NOT NULL,
+    lp_id        INTEGER NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency     TEXT NOT NULL,
+    status       TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'confirmed', 'deleted')),
+    note         TEXT,
+    created_by   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    FOREIGN KEY (machine_id, lp_id) REFERENCES enrolments (machine_id, lp_id),
+    CHECK ((status = 'confirmed') = (confirmed_at IS NOT NULL))
+) STRICT;
+CREATE INDEX deposits_place ON deposits (machine_id, lp_id);
+CREATE INDEX deposits_pending ON deposits (created_at) WHERE status = 'pending';
+
+CREATE TABLE split_rules (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine_id INTEGER REFERENCES machines (id),
+    active     INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX split_rules_one_active ON split_rules (coalesce(machine_id, 0)) WHERE active = 1;
+
+CREATE TABLE split_shares (
+    rule_id      INTEGER NOT NULL REFERENCES split_rules (id),
+    position     INTEGER NOT NULL,
+    fraction_ppm INTEGER NOT NULL CHECK (fraction_ppm BETWEEN 1 AND 1000000),
+    target       TEXT NOT NULL,
+    label        TEXT NOT NULL,
+    PRIMARY KEY (rule_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settlements (
+    id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine_id          INTEGER NOT NULL REFERENCES machines (id),
+    wallet              TEXT NOT NULL REFERENCES wallets (name),
+    status              TEXT NOT NULL CHECK (status IN ('unverified', 'pending', 'processing', 'processed', 'partial',
+                                                        'errored', 'refunded', 'rejected')),
+    reason              TEXT,
+    detail              TEXT,
+    payment_hash        TEXT NOT NULL CHECK (length(payment_hash) = 64),
+    tx_type             TEXT NOT NULL CHECK (tx_type IN ('cash_out', 'cash_in')),
+    wire_sats           INTEGER NOT NULL,
+    principal_sats      INTEGER NOT NULL,
+    fee_sats            INTEGER NOT NULL,
+    platform_fee_sats   INTEGER NOT NULL CHECK (platform_fee_sats >= 0),
+    operator_fee_sats   INTEGER NOT NULL CHECK (operator_fee_sats >= 0),
+    fee_mismatch_sats   INTEGER NOT NULL,
+    fee_mismatch_warned INTEGER NOT NULL DEFAULT 0 CHECK (fee_mismatch_warned IN (0, 1)),
+    fiat_minor          INTEGER NOT NULL,
+    currency            TEXT NOT NULL,
+    exchange_rate       TEXT NOT NULL,
+    txid                TEXT,
+    source              TEXT,
+    seq                 INTEGER,
+    notes_dispensed     TEXT,
+    event_id            TEXT NOT NULL,
+    reported_at         INTEGER NOT NULL,
+    created_at          INTEGER NOT NULL,
+    changed_at          INTEGER NOT NULL,
+    proof               TEXT CHECK (proof IN ('settled', 'not_supported')),
+    proof_checked_at    INTEGER,
+    proof_checks        INTEGER NOT NULL DEFAULT 0,
+    next_proof_at       INTEGER,
+    receipt             TEXT CHECK (receipt IN ('accepted', 'rejected', 'unverified')),
+    claim_token         TEXT,
+    processed_at        INTEGER,
+    UNIQUE (machine_id, payment_hash),
+    CHECK (status = 'rejected' OR (wire_sats > 0 AND principal_sats > 0 AND fee_sats >= 0 AND fiat_minor > 0)),
+    CHECK (status = 'rejected' OR wire_sats = principal_sats + CASE tx_type WHEN 'cash_out' THEN fee_sats ELSE -fee_sats END),
+    CHECK (status = 'rejected' OR fee_sats = platform_fee_sats + operator_fee_sats + fee_mismatch_sats),
+    CHECK (status IN ('unverified', 'rejected') OR proof IS NOT NULL)
+) STRICT;
+-- Two machines may claim one payment, only one can have it: a claim nobody proved must not shut out the real one.
+CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
+    WHERE status NOT IN ('unverified', 'rejected');
+CREATE INDEX settlements_hash ON settlements (payment_hash);
+CREATE INDEX settlements_machine ON settlements (machine_id, id);
+CREATE INDEX settlements_proof ON settlements (next_proof_at) WHERE status = 'unverified';
+CREATE INDEX settlements_claimable ON settlements (id) WHERE status IN ('pending', 'partial');
+CREATE INDEX settlements_open ON settlements (status, changed_at)
+    WHERE status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified');
+
+CREATE TABLE settlement_notes (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    settlement_id INTEGER NOT NULL REFERENCES settlements (id),
+    at            INTEGER NOT NULL,
+    author        TEXT NOT NULL,
+    text          TEXT NOT NULL CHECK (length(text) BETWEEN 1 AND 2000)
+) STRICT;
+CREATE INDEX settlement_notes_of ON settlement_notes (settlement_id);
+
+CREATE TABLE legs (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    settlement_id INTEGER REFERENCES settlements (id),
+    machine_id    INTEGER NOT NULL REFERENCES machines (id),
+    wallet        TEXT NOT NULL REFERENCES wallets (name),
+    type          TEXT NOT NULL CHECK (type IN ('super_fee', 'operator_split', 'dca', 'settlement', 'autoforward', 'refund')),
+    status        TEXT NOT NULL CHECK (status IN ('pending', 'completed', 'failed', 'skipped', 'voided', 'refunded')),
+    amount_sats   INTEGER NOT NULL CHECK (amount_sats > 0),
+    credit_sats   INTEGER NOT NULL DEFAULT 0 CHECK (credit_sats BETWEEN 0 AND amount_sats),
+    fiat_minor    INTEGER NOT NULL DEFAULT 0 CHECK (fiat_minor >= 0),
+    currency      TEXT NOT NULL,
+    lp_id         INTEGER REFERENCES lps (id),
+    payee         TEXT NOT NULL,
+    target        TEXT,
+    label         TEXT NOT NULL,
+    reason        TEXT,
+    tries         INTEGER NOT NULL DEFAULT 0,     -- times the target did not resolve, and attempts that ended unpaid
+    next_try_at   INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    completed_at  INTEGER,
+    CHECK (type NOT IN ('dca', 'settlement') OR status = 'skipped' OR lp_id IS NOT NULL),
+    CHECK ((status IN ('completed', 'refunded')) = (completed_at IS NOT NULL)),
+    CHECK (status NOT IN ('skipped', 'failed') OR reason IS NOT NULL),
+    CHECK (type IN ('settlement', 'autoforward') OR settlement_id IS NOT NULL)
+) STRICT;
+CREATE INDEX legs_settlement ON legs (settlement_id);
+CREATE INDEX legs_lp ON legs (lp_id, id);
+CREATE INDEX legs_payable ON legs (wallet, next_try_at) WHERE status = 'pending';
+CREATE INDEX legs_skipped ON legs (created_at) WHERE status = 'skipped';
+CREATE INDEX legs_completed_at ON legs (wallet, completed_at) WHERE status = 'completed';
+
+CREATE TABLE attempts (
+    payment_hash   TEXT PRIMARY KEY CHECK (length(payment_hash) = 64),
+    leg_id         INTEGER NOT NULL REFERENCES legs (id),
+    wallet         TEXT NOT NULL REFERENCES wallets (name),
+    invoice        TEXT NOT NULL,
+    amount_msat    INTEGER NOT NULL CHECK (amount_msat > 0),
+    payee_key      TEXT,
+    state          TEXT NOT NULL CHECK (state IN ('ready', 'sent', 'claimed', 'settled', 'released', 'dropped')),
+    created_at     INTEGER NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    sent_at        INTEGER,
+    settled_at     INTEGER,
+    ended_at       INTEGER,
+    end_reason     TEXT,
+    preimage       TEXT,
+    fees_msat      INTEGER NOT NULL DEFAULT 0 CHECK (fees_msat >= 0),
+    verify_url     TEXT,
+    surplus        INTEGER NOT NULL DEFAULT 0 CHECK (surplus IN (0, 1)),
+    next_check_at  INTEGER NOT NULL,
+    checks         INTEGER NOT NULL DEFAULT 0,
+    CHECK ((state = 'settled') = (preimage IS NOT NULL)),
+    CHECK ((state = 'settled') = (settled_at IS NOT NULL)),
+    CHECK (state IN ('ready', 'dropped') = (sent_at IS NULL)),
+    CHECK (surplus = 0 OR state = 'settled')
+) STRICT;
+CREATE UNIQUE INDEX attempts_one_live ON attempts (leg_id) WHERE state IN ('ready', 'sent', 'claimed');
+CREATE UNIQUE INDEX attempts_one_settled ON attempts (leg_id) WHERE state = 'settled' AND surplus = 0;
+CREATE INDEX attempts_leg ON attempts (leg_id);
+CREATE INDEX attempts_open ON attempts (next_check_at) WHERE state IN ('ready', 'sent', 'claimed');
+CREATE INDEX attempts_settled ON attempts (wallet, settled_at) WHERE state = 'settled';
+
+-- A signed pay_invoice request: stored before its first byte leaves, published again only as the same bytes.
+CREATE TABLE requests (
+    event_id          TEXT PRIMARY KEY CHECK (length(event_id) = 64),
+    payment_hash      TEXT NOT NULL REFERENCES attempts (payment_hash),
+    event             TEXT NOT NULL,
+    created_at        INTEGER NOT NULL,
+    expires_at        INTEGER NOT NULL,
+    publishes         INTEGER NOT NULL DEFAULT 0,
+    last_published_at INTEGER,
+    answered_at       INTEGER,
+    CHECK (expires_at > created_at)
+) STRICT;
+CREATE INDEX requests_attempt ON requests (payment_hash);
+
+CREATE TABLE evidence (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    payment_hash TEXT NOT NULL REFERENCES attempts (payment_hash),
+    class        TEXT NOT NULL CHECK (class IN ('proof', 'claim', 'in_flight', 'none', 'negative', 'ambiguous')),
+    source       TEXT NOT NULL CHECK (source IN ('pay', 'notification', 'lookup', 'list', 'control', 'verify', 'operator')),
+    asked_at     INTEGER NOT NULL,
+    received_at  INTEGER NOT NULL,
+    detail       TEXT
+) STRICT;
+CREATE INDEX evidence_of ON evidence (payment_hash, id);
+
+CREATE TABLE credits (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    payee        TEXT NOT NULL,
+    payment_hash TEXT NOT NULL UNIQUE REFERENCES attempts (payment_hash),
+    amount_sats  INTEGER NOT NULL CHECK (amount_sats > 0),
+    used_sats    INTEGER NOT NULL DEFAULT 0 CHECK (used_sats BETWEEN 0 AND amount_sats),
+    created_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX credits_open ON credits (payee) WHERE used_sats < amount_sats;
+
+-- payments in a machine's wallet that no settlement explains
+CREATE TABLE unmatched (
+    payment_hash TEXT PRIMARY KEY,
+    wallet       TEXT NOT NULL REFERENCES wallets (name),
+    direction    TEXT NOT NULL CHECK (direction IN ('incoming', 'outgoing')),
+    amount_msat  INTEGER NOT NULL,
+    settled_at   INTEGER NOT NULL,
+    seen_at      INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE journal (
+    id     INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    kind   TEXT NOT NULL,
+    ref    TEXT NOT NULL,
+    hash   TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE INDEX journal_ref ON journal (ref);
+
+CREATE TABLE postings (
+    entry_id  INTEGER NOT NULL REFERENCES journal (id),
+    position  INTEGER NOT NULL,
+    account   TEXT NOT NULL,
+    commodity TEXT NOT NULL,
+    amount    INTEGER NOT NULL CHECK (amount <> 0),
+    PRIMARY KEY (entry_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    who     TEXT NOT NULL,
+    command TEXT NOT NULL,
+    target  TEXT,
+    before  TEXT,
+    after   TEXT,
+    hash    TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE INDEX audit_target ON audit (target);
+
+-- events that were acted on; one more copy changes nothing
+CREATE TABLE inbox (
+    event_id    TEXT PRIMARY KEY,
+    kind        INTEGER NOT NULL,
+    pubkey      TEXT NOT NULL,
+    received_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX inbox_age ON inbox (received_at);
+
+-- orders that were acted on, for ever: by rumor id, and by the sender's own id where there is one
+CREATE TABLE orders (
+    rumor_id    TEXT PRIMARY KEY,
+    sender      TEXT NOT NULL,
+    order_id    TEXT,
+    digest      TEXT NOT NULL,
+    method      TEXT NOT NULL,
+    answer      TEXT NOT NULL,
+    received_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX orders_idempotency ON orders (sender, order_id) WHERE order_id IS NOT NULL;
+
+CREATE TABLE confirmations (
+    code       TEXT NOT NULL,
+    sender     TEXT NOT NULL,
+    method     TEXT NOT NULL,
+    params     TEXT NOT NULL,
+    preview    TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (sender, code)
+) STRICT, WITHOUT ROWID;
+
+-- one answer a day to a sender without a role
+CREATE TABLE strangers (
+    pubkey      TEXT PRIMARY KEY,
+    answered_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counters (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- what is to be published; the row is written by the transaction that decided it
+CREATE TABLE outbox (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind        TEXT NOT NULL CHECK (kind IN ('event', 'replaceable', 'dm', 'signed_dm')),
+    body        TEXT NOT NULL,
+    coordinate  TEXT,                  -- of what replaces the one before: in order, one at a time
+    event       TEXT,                  -- a replaceable event once it is signed: tried again as it is
+    created_at  INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    give_up_at  INTEGER NOT NULL,
+    tries       INTEGER NOT NULL DEFAULT 0,
+    state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'given_up')),
+    error       TEXT
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (next_try_at) WHERE state = 'waiting';
+CREATE INDEX outbox_coordinate ON outbox (coordinate) WHERE state = 'waiting' AND coordinate IS NOT NULL;
+
+-- the last version of each replaceable event of ours: its time must grow, its content must have changed
+CREATE TABLE published (
+    coordinate TEXT PRIMARY KEY,       -- '<kind>:<d>' and, where encrypted, ':<recipient>'
+    created_at INTEGER NOT NULL,
+    digest     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- published views that a commit may have changed
+CREATE TABLE stale_views (
+    view TEXT PRIMARY KEY              -- 'worklist', or 'balance:<lp id>'
+) STRICT, WITHOUT ROWID;
+
+-- Changes of state: exactly the tables of ledger/states.py.
+CREATE TRIGGER settlements_changes BEFORE UPDATE OF status ON settlements
+WHEN OLD.status <> NEW.status AND (OLD.status || '>' || NEW.status) NOT IN (
+    'unverified>pending', 'unverified>rejected', 'pending>processing', 'pending>partial', 'pending>errored',
+    'pending>refunded', 'processing>processed', 'processing>errored', 'processing>partial', 'processing>refunded',
+    'partial>processing', 'partial>errored', 'partial>refunded', 'errored>pending', 'errored>partial',
+    'errored>processed', 'errored>refunded', 'processed>refunded')
+BEGIN SELECT raise(ABORT, 'settlement: change of status not allowed'); END;
+
+CREATE TRIGGER legs_changes BEFORE UPDATE OF status ON legs
+WHEN OLD.status <> NEW.status AND (OLD.status || '>' || NEW.status) NOT IN (
+    'pending>completed', 'pending>failed', 'pending>skipped', 'pending>voided', 'failed>voided', 'failed>completed',
+    'completed>refunded')
+BEGIN SELECT raise(ABORT, 'leg: change of status not allowed'); END;
+
+CREATE TRIGGER attempts_changes BEFORE UPDATE OF state ON attempts
+WHEN OLD.state <> NEW.state AND (OLD.state || '>' || NEW.state) NOT IN (
+    'ready>sent', 'ready>dropped', 'sent>claimed', 'sent>settled', 'sent>released', 'claimed>settled',
+    'claimed>released', 'released>settled')
+BEGIN SELECT raise(ABORT, 'attempt: change of state not allowed'); END;
+
+CREATE TRIGGER deposits_changes BEFORE UPDATE OF status ON deposits
+WHEN OLD.status <> NEW.status AND (OLD.status || '>' || NEW.status) NOT IN ('pending>confirmed', 'pending>deleted')
+BEGIN SELECT raise(ABORT, 'deposit: change of status not allowed'); END;
+
+CREATE TRIGGER deposits_fixed BEFORE UPDATE OF machine_id, lp_id, amount_minor, currency ON deposits
+WHEN OLD.status <> 'pending'
+BEGIN SELECT raise(ABORT, 'deposit: fixed once it is confirmed or deleted'); END;
+
+-- What an attempt pays, to whom and from where never changes.
+CREATE TRIGGER attempts_fixed BEFORE UPDATE OF payment_hash, leg_id, wallet, invoice, amount_msat, expires_at ON attempts
+BEGIN SELECT raise(ABORT, 'attempt: its invoice, wallet and leg are fixed'); END;
+
+CREATE TRIGGER attempts_start BEFORE INSERT ON attempts WHEN NEW.state <> 'ready'
+BEGIN SELECT raise(ABORT, 'attempt: starts as ready'); END;
+
+CREATE TRIGGER attempts_of_open_legs BEFORE INSERT ON attempts
+WHEN NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND status = 'pending' AND wallet = NEW.wallet
+                 AND (amount_sats - credit_sats) * 1000 = NEW.amount_msat)
+BEGIN SELECT raise(ABORT, 'attempt: its leg is not open, or another wallet or amount'); END;
+
+CREATE TRIGGER legs_amount_fixed BEFORE UPDATE OF amount_sats, fiat_minor, currency, lp_id, payee, type, settlement_id ON legs
+BEGIN SELECT raise(ABORT, 'leg: what it owes and to whom is fixed'); END;
+
+CREATE TRIGGER legs_live BEFORE UPDATE OF status, credit_sats, wallet ON legs
+WHEN (OLD.credit_sats <> NEW.credit_sats OR OLD.wallet <> NEW.wallet
+      OR NEW.status IN ('failed', 'skipped', 'voided') AND OLD.status <> NEW.status)
+     AND EXISTS (SELECT 1 FROM attempts WHERE leg_id = OLD.id AND state IN ('ready', 'sent', 'claimed'))
+BEGIN SELECT raise(ABORT, 'leg: a live attempt holds it'); END;
+
+CREATE TRIGGER requests_of_sent BEFORE INSERT ON requests
+WHEN NOT EXISTS (SELECT 1 FROM attempts WHERE payment_hash = NEW.payment_hash AND state = 'sent')
+BEGIN SELECT raise(ABORT, 'request: its attempt is not sent'); END;
+
+CREATE TRIGGER requests_one_live BEFORE INSERT ON requests
+WHEN EXISTS (SELECT 1 FROM requests WHERE payment_hash = NEW.payment_hash AND expires_at > NEW.created_at)
+BEGIN SELECT raise(ABORT, 'request: another one for this invoice still lives'); END;
+
+CREATE TRIGGER requests_fixed BEFORE UPDATE OF event_id, payment_hash, event, created_at, expires_at ON requests
+BEGIN SELECT raise(ABORT, 'request: its bytes are fixed'); END;
+
+-- History is only added to.
+CREATE TRIGGER settlements_keep BEFORE DELETE ON settlements BEGIN SELECT raise(ABORT, 'settlements are kept'); END;
+CREATE TRIGGER legs_keep BEFORE DELETE ON legs BEGIN SELECT raise(ABORT, 'legs are kept'); END;
+CREATE TRIGGER attempts_keep BEFORE DELETE ON attempts BEGIN SELECT raise(ABORT, 'attempts are kept'); END;
+CREATE TRIGGER requests_keep BEFORE DELETE ON requests BEGIN SELECT raise(ABORT, 'requests are kept'); END;
+CREATE TRIGGER evidence_keep BEFORE DELETE ON evidence BEGIN SELECT raise(ABORT, 'evidence is kept'); END;
+CREATE TRIGGER evidence_fixed BEFORE UPDATE ON evidence BEGIN SELECT raise(ABORT, 'evidence is fixed'); END;
+CREATE TRIGGER journal_keep BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal is kept'); END;
+CREATE TRIGGER journal_fixed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal is fixed'); END;
+CREATE TRIGGER postings_keep BEFORE DELETE ON postings BEGIN SELECT raise(ABORT, 'the journal is kept'); END;
+CREATE TRIGGER postings_fixed BEFORE UPDATE ON postings BEGIN SELECT raise(ABORT, 'the journal is fixed'); END;
+CREATE TRIGGER audit_keep BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit log is kept'); END;
+CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit log is fixed'); END;
+CREATE TRIGGER deposits_keep BEFORE DELETE ON deposits BEGIN SELECT raise(ABORT, 'deposits are kept'); END;
+CREATE TRIGGER orders_keep BEFORE DELETE ON orders BEGIN SELECT raise(ABORT, 'orders are kept'); END;
+
+-- The sums of an enrolment follow its deposits and legs.
+CREATE TRIGGER deposits_added AFTER INSERT ON deposits
+BEGIN
+    UPDATE enrolments SET pending_minor = pending_minor + NEW.amount_minor
+    WHERE machine_id = NEW.machine_id AND lp_id = NEW.lp_id;
+END;
+
+CREATE TRIGGER deposits_moved AFTER UPDATE OF status, amount_minor ON deposits
+BEGIN
+    UPDATE enrolments SET
+        pending_minor = pending_minor
+            - CASE OLD.status WHEN 'pending' THEN OLD.amount_minor ELSE 0 END
+            + CASE NEW.status WHEN 'pending' THEN NEW.amount_minor ELSE 0 END,
+        deposited_minor = deposited_minor
+            - CASE OLD.status WHEN 'confirmed' THEN OLD.amount_minor ELSE 0 END
+            + CASE NEW.status WHEN 'confirmed' THEN NEW.amount_minor ELSE 0 END
+    WHERE machine_id = NEW.machine_id AND lp_id = NEW.lp_id;
+END;
+
+CREATE TRIGGER legs_added AFTER INSERT ON legs
+WHEN NEW.lp_id IS NOT NULL AND NEW.type IN ('dca', 'settlement') AND NEW.status = 'pending'
+BEGIN
+    UPDATE enrolments SET reserved_minor = reserved_minor + NEW.fiat_minor
+    WHERE machine_id = NEW.machine_id AND lp_id = NEW.lp_id;
+END;
+
+CREATE TRIGGER legs_moved AFTER UPDATE OF status ON legs
+WHEN OLD.status <> NEW.status AND NEW.lp_id IS NOT NULL AND NEW.type IN ('dca', 'settlement')
+BEGIN
+    UPDATE enrolments SET
+        reserved_minor = reserved_minor
+            - CASE OLD.status WHEN 'pending' THEN NEW.fiat_minor ELSE 0 END
+            + CASE NEW.status WHEN 'pending' THEN NEW.fiat_minor ELSE 0 END,
+        paid_minor = paid_minor
+            - CASE OLD.status WHEN 'completed' THEN NEW.fiat_minor ELSE 0 END
+            + CASE NEW.status WHEN 'completed' THEN NEW.fiat_minor ELSE 0 END,
+        paid_sats = paid_sats
+            - CASE OLD.status WHEN 'completed' THEN NEW.amount_sats ELSE 0 END
+            + CASE NEW.status WHEN 'completed' THEN NEW.amount_sats ELSE 0 END,
+        last_payment_at = CASE NEW.status WHEN 'completed' THEN NEW.completed_at ELSE last_payment_at END
+    WHERE machine_id = NEW.machine_id AND lp_id = NEW.lp_id;
+END;

@@ -1,0 +1,166 @@
+"""What is to be published: written by the transaction that decided it, done later, at least once.
+
+A replaceable event is signed when its turn comes, because its time must be later than that of the one before; once
+signed it stays as it is until a relay has it. Its content is published only if it is not what was published last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from storage.db import Tx
+
+LIFE_SECONDS: Final = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    id: int
+    kind: str
+    """`event`, `replaceable`, `dm` (NIP-17) or `signed_dm` (kind 14 that is signed)."""
+    body: dict[str, Any]
+    coordinate: str | None
+    event: str | None
+    created_at: int
+    tries: int
+    give_up_at: int
+
+
+def put_event(
+    tx: Tx, *, kind: int, tags: Sequence[Sequence[str]], content: str, encrypt_to: str | None, now: int, life: int
+) -> None:
+    """An event that is not replaced by a later one; `life` seconds long it is tried."""
+    _put(tx, "event", {"kind": kind, "tags": tags, "content": content, "encrypt_to": encrypt_to}, None, now, life)
+
+
+def put_replaceable(
+    tx: Tx,
+    *,
+    kind: int,
+    d: str | None,
+    tags: Sequence[Sequence[str]],
+    content: str,
+    encrypt_to: str | None,
+    now: int,
+    expires_in: int | None = None,
+    meaning: str | None = None,
+) -> None:
+    """The newest content of a replaceable event. `meaning` is what must differ for it to be published at all, where
+    that is less than the content (which may tell the time)."""
+    coordinate = f"{kind}:{d or ''}:{encrypt_to or ''}"
+    digest = hashlib.sha256((content if meaning is None else meaning).encode()).hexdigest()
+    waiting = tx.one("SELECT 1 FROM outbox WHERE state = 'waiting' AND coordinate = ?", (coordinate,))
+    if waiting is None and _last_digest(tx, coordinate) == digest:
+        return
+    body = {
+        "kind": kind,
+        "tags": [*tags, *([["d", d]] if d is not None else [])],
+        "content": content,
+        "encrypt_to": encrypt_to,
+        "expires_in": expires_in,
+        "digest": digest,
+    }
+    _put(tx, "replaceable", body, coordinate, now, expires_in or LIFE_SECONDS)
+
+
+def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now: int) -> None:
+    """A direct message to `to`; `answers` is the id of the rumor (or signed kind 14) that it answers."""
+    body = {"to": to, "text": text, "answers": answers}
+    _put(tx, "signed_dm" if signed else "dm", body, None, now, LIFE_SECONDS)
+
+
+def _put(tx: Tx, kind: str, body: dict[str, Any], coordinate: str | None, now: int, life: int) -> None:
+    tx.insert(
+        "outbox",
+        kind=kind,
+        body=json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+        coordinate=coordinate,
+        created_at=now,
+        next_try_at=now,
+        give_up_at=now + life,
+    )
+    tx.touch("outbox")
+
+
+def due(tx: Tx, now: int, limit: int, exclude: Iterable[int]) -> list[Outgoing]:
+    """What is to be tried now, oldest first; of each coordinate only the first. `exclude` is in a worker's hand."""
+    busy = set(exclude)
+    rows = tx.all(
+        "SELECT * FROM outbox o WHERE state = 'waiting' AND next_try_at <= ? AND (coordinate IS NULL OR NOT EXISTS ("
+        " SELECT 1 FROM outbox b WHERE b.state = 'waiting' AND b.coordinate = o.coordinate AND b.id < o.id))"
+        " ORDER BY id LIMIT ?",
+        (now, limit + len(busy)),
+    )
+    return [
+        Outgoing(
+            id=row["id"],
+            kind=row["kind"],
+            body=json.loads(row["body"]),
+            coordinate=row["coordinate"],
+            event=row["event"],
+            created_at=row["created_at"],
+            tries=row["tries"],
+            give_up_at=row["give_up_at"],
+        )
+        for row in rows
+        if row["id"] not in busy
+    ][:limit]
+
+
+def next_due_at(tx: Tx, now: int) -> int | None:
+    """When the next one that is not due yet comes due."""
+    row = tx.one("SELECT min(next_try_at) AS at FROM outbox WHERE state = 'waiting' AND next_try_at > ?", (now,))
+    return row["at"] if row else None
+
+
+def sign_once(tx: Tx, outgoing: Outgoing, now: int, sign: Callable[[int], str]) -> str | None:
+    """The signed text of a replaceable event: made by `sign(created_at)` the first time, the same ever after. None
+    when nothing is to be published: a later one waits already, or the content is what was published last."""
+    if outgoing.event is not None:
+        return outgoing.event
+    assert outgoing.coordinate is not None
+    later = tx.one(
+        "SELECT 1 FROM outbox WHERE state = 'waiting' AND coordinate = ? AND id > ?", (outgoing.coordinate, outgoing.id)
+    )
+    last = tx.one("SELECT created_at, digest FROM published WHERE coordinate = ?", (outgoing.coordinate,))
+    if later is not None or (last is not None and last["digest"] == outgoing.body["digest"]):
+        done(tx, outgoing.id)
+        return None
+    created_at = max(now, last["created_at"] + 1) if last else now
+    text = sign(created_at)
+    tx.run(
+        "INSERT INTO published (coordinate, created_at, digest) VALUES (?, ?, ?)"
+        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = excluded.digest",
+        (outgoing.coordinate, created_at, outgoing.body["digest"]),
+    )
+    tx.run("UPDATE outbox SET event = ? WHERE id = ?", (text, outgoing.id))
+    return text
+
+
+def done(tx: Tx, outgoing_id: int) -> None:
+    tx.run("UPDATE outbox SET state = 'done', error = NULL WHERE id = ?", (outgoing_id,))
+    tx.touch("outbox")
+
+
+def put_off(tx: Tx, outgoing: Outgoing, *, error: str, now: int, delay: int) -> bool:
+    """Not accepted by any relay: tried again after `delay`, or given up (False) when its life is over."""
+    waits = now + delay < outgoing.give_up_at
+    tx.run(
+        "UPDATE outbox SET tries = tries + 1, next_try_at = ?, error = ?, state = ? WHERE id = ?",
+        (now + delay, error, "waiting" if waits else "given_up", outgoing.id),
+    )
+    return waits
+
+
+def forget_done(tx: Tx, before: int) -> None:
+    """The outbox is a queue, not history: what was done long ago is dropped."""
+    tx.run("DELETE FROM outbox WHERE state <> 'waiting' AND created_at < ?", (before,))
+
+
+def _last_digest(tx: Tx, coordinate: str) -> str | None:
+    row = tx.one("SELECT digest FROM published WHERE coordinate = ?", (coordinate,))
+    return row["digest"] if row else None

@@ -1,0 +1,219 @@
+"""Settlements: landing, proof, the claim, and what a worker needs to go on with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from ledger.decide.landing import Landing
+from ledger.fees import TxType
+from ledger.model import Machine, Settlement, SettlementReport
+from ledger.money import decimal_text
+from ledger.states import SettlementStatus
+from storage.db import Tx
+
+
+def from_row(row: sqlite3.Row) -> Settlement:
+    return Settlement(
+        id=row["id"],
+        machine_id=row["machine_id"],
+        wallet=row["wallet"],
+        status=SettlementStatus(row["status"]),
+        reason=row["reason"],
+        payment_hash=row["payment_hash"],
+        tx_type=TxType(row["tx_type"]),
+        wire_sats=row["wire_sats"],
+        principal_sats=row["principal_sats"],
+        fee_sats=row["fee_sats"],
+        platform_fee_sats=row["platform_fee_sats"],
+        operator_fee_sats=row["operator_fee_sats"],
+        fee_mismatch_sats=row["fee_mismatch_sats"],
+        fiat_minor=row["fiat_minor"],
+        currency=row["currency"],
+        exchange_rate=Decimal(row["exchange_rate"]),
+        txid=row["txid"],
+        created_at=row["created_at"],
+        reported_at=row["reported_at"],
+        proof=row["proof"],
+        proof_checked_at=row["proof_checked_at"],
+        processed_at=row["processed_at"],
+    )
+
+
+def get(tx: Tx, settlement_id: int) -> Settlement | None:
+    row = tx.one("SELECT * FROM settlements WHERE id = ?", (settlement_id,))
+    return from_row(row) if row else None
+
+
+def of_machine(tx: Tx, machine_id: int, payment_hash: str) -> Settlement | None:
+    """What this machine has claimed for this payment before."""
+    row = tx.one("SELECT * FROM settlements WHERE machine_id = ? AND payment_hash = ?", (machine_id, payment_hash))
+    return from_row(row) if row else None
+
+
+def insert(
+    tx: Tx, report: SettlementReport, machine: Machine, landing: Landing, *, event_id: str, now: int
+) -> Settlement:
+    """Stores what landed. An unverified one is asked about at once."""
+    status = landing.status
+    settlement_id = tx.insert(
+        "settlements",
+        machine_id=machine.id,
+        wallet=machine.wallet,
+        status=status.value,
+        reason=landing.reason.value if landing.reason else None,
+        detail=landing.detail,
+        payment_hash=report.payment_hash,
+        tx_type=report.tx_type.value,
+        wire_sats=report.wire_sats,
+        principal_sats=report.principal_sats,
+        fee_sats=report.fee_sats,
+        platform_fee_sats=landing.fees.platform_fee_sats,
+        operator_fee_sats=landing.fees.operator_fee_sats,
+        fee_mismatch_sats=landing.fees.fee_mismatch_sats,
+        fee_mismatch_warned=int(landing.fees.mismatch_out_of_tolerance),
+        fiat_minor=report.fiat_minor,
+        currency=report.currency,
+        exchange_rate=decimal_text(report.exchange_rate),
+        txid=report.txid,
+        source=report.source,
+        seq=report.seq,
+        notes_dispensed=report.notes_dispensed,
+        event_id=event_id,
+        reported_at=report.reported_at,
+        created_at=now,
+        changed_at=now,
+        next_proof_at=now if status is SettlementStatus.UNVERIFIED else None,
+        receipt="rejected" if status is SettlementStatus.REJECTED else None,
+    )
+    stored = get(tx, settlement_id)
+    assert stored is not None
+    tx.touch("settlements")
+    mark_view(tx, "worklist")
+    return stored
+
+
+def set_status(
+    tx: Tx,
+    settlement_id: int,
+    status: SettlementStatus,
+    now: int,
+    *,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> None:
+    tx.run(
+        "UPDATE settlements SET status = ?, reason = ?, detail = ?, changed_at = ?,"
+        " processed_at = CASE WHEN ? THEN ? ELSE processed_at END,"
+        " next_proof_at = CASE WHEN ? THEN next_proof_at END WHERE id = ?",
+        (
+            status.value,
+            reason,
+            detail,
+            now,
+            status is SettlementStatus.PROCESSED,
+            now,
+            status is SettlementStatus.UNVERIFIED,
+            settlement_id,
+        ),
+    )
+    tx.touch("settlements")
+    mark_view(tx, "worklist")
+
+
+def set_proof(tx: Tx, settlement_id: int, proof: str | None, now: int, next_at: int | None) -> None:
+    """What the wallet answered, and when it is asked again."""
+    tx.run(
+        "UPDATE settlements SET proof = ?, proof_checked_at = ?, proof_checks = proof_checks + 1, next_proof_at = ?"
+        " WHERE id = ?",
+        (proof, now, next_at, settlement_id),
+    )
+
+
+def set_receipt(tx: Tx, settlement_id: int, receipt: str) -> bool:
+    """Notes the receipt that the machine is given; False when it has that one already."""
+    cursor = tx.run(
+        "UPDATE settlements SET receipt = ? WHERE id = ? AND receipt IS NOT ?", (receipt, settlement_id, receipt)
+    )
+    return cursor.rowcount == 1
+
+
+def note_conflict(tx: Tx, settlement_id: int, text: str, now: int) -> None:
+    """The same payment was reported with other amounts: kept with the settlement, never applied to it."""
+    tx.run(
+        "INSERT INTO settlement_notes (settlement_id, at, author, text) SELECT :id, :at, 'satmachine', :text"
+        " WHERE NOT EXISTS (SELECT 1 FROM settlement_notes WHERE settlement_id = :id AND text = :text)",
+        {"id": settlement_id, "at": now, "text": text},
+    )
+
+
+def explains(tx: Tx, wallet: str, payment_hash: str, direction: str) -> bool:
+    """Whether a settlement of this wallet's machine accounts for such a payment."""
+    tx_type = "cash_out" if direction == "incoming" else "cash_in"
+    return (
+        tx.one(
+            "SELECT 1 FROM settlements WHERE payment_hash = ? AND wallet = ? AND tx_type = ?",
+            (payment_hash, wallet, tx_type),
+        )
+        is not None
+    )
+
+
+def rivals(tx: Tx, settlement: Settlement) -> list[Settlement]:
+    """Unproven claims by other machines to the same payment."""
+    rows = tx.all(
+        "SELECT * FROM settlements WHERE payment_hash = ? AND id <> ? AND status = 'unverified'",
+        (settlement.payment_hash, settlement.id),
+    )
+    return [from_row(row) for row in rows]
+
+
+def to_prove(tx: Tx, now: int, limit: int, wanted: Sequence[str], exclude: Iterable[int]) -> list[Settlement]:
+    """Unverified settlements whose wallet is to be asked now: those that are due, and those whose payment hash is
+    `wanted` whether due or not. `exclude` are those that a worker has in hand."""
+    busy = set(exclude)
+    marks = ",".join("?" * len(wanted))
+    rows = tx.all(
+        "SELECT * FROM settlements WHERE status = 'unverified' AND payment_hash IN (" + marks + ")"  # noqa: S608
+        " UNION ALL SELECT * FROM (SELECT * FROM settlements WHERE status = 'unverified' AND next_proof_at <= ?"
+        " ORDER BY next_proof_at LIMIT ?)",
+        (*wanted, now, limit + len(busy)),
+    )
+    found = {row["id"]: from_row(row) for row in rows if row["id"] not in busy}
+    return list(found.values())[:limit]
+
+
+def next_proof_at(tx: Tx, now: int) -> int | None:
+    """When the next one that is not due yet comes due."""
+    row = tx.one(
+        "SELECT min(next_proof_at) AS at FROM settlements WHERE status = 'unverified' AND next_proof_at > ?", (now,)
+    )
+    return row["at"] if row else None
+
+
+def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:
+    """The one settlement to which a payment belongs, if any is proven."""
+    row = tx.one(
+        "SELECT * FROM settlements WHERE payment_hash = ? AND status NOT IN ('unverified', 'rejected')", (payment_hash,)
+    )
+    return from_row(row) if row else None
+
+
+def claim(tx: Tx, token: str, now: int, limit: int) -> list[Settlement]:
+    """Takes settlements from `pending` (or `partial`) to `processing` for exactly one worker."""
+    rows = tx.all(
+        "UPDATE settlements SET status = 'processing', claim_token = ?, changed_at = ? WHERE id IN ("
+        "SELECT id FROM settlements WHERE status IN ('pending', 'partial') ORDER BY id LIMIT ?) RETURNING *",
+        (token, now, limit),
+    )
+    if rows:
+        tx.touch("settlements")
+        mark_view(tx, "worklist")
+    return sorted((from_row(row) for row in rows), key=lambda settlement: settlement.id)
+
+
+def mark_view(tx: Tx, view: str) -> None:
+    """A published view may have changed with this commit; the publisher looks, and publishes only what did."""
+    tx.run("INSERT OR IGNORE INTO stale_views (view) VALUES (?)", (view,))
+    tx.touch("views")

@@ -1,0 +1,48 @@
+"""Split rules: how the operator fee is shared, for one machine or by default. A rule is replaced, never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.model import SplitRule, SplitShare
+from storage.db import Tx
+
+
+def own(tx: Tx, machine_id: int | None) -> SplitRule | None:
+    """The rule set for this machine alone; for None the operator's default."""
+    row = tx.one("SELECT id FROM split_rules WHERE coalesce(machine_id, 0) = ? AND active = 1", (machine_id or 0,))
+    if row is None:
+        return None
+    shares = tx.all(
+        "SELECT fraction_ppm, target, label FROM split_shares WHERE rule_id = ? ORDER BY position", (row["id"],)
+    )
+    return SplitRule(
+        row["id"], machine_id, tuple(SplitShare(s["fraction_ppm"], s["target"], s["label"]) for s in shares)
+    )
+
+
+def effective(tx: Tx, machine_id: int) -> SplitRule | None:
+    """The machine's own rule, else the default."""
+    return own(tx, machine_id) or own(tx, None)
+
+
+def replace(tx: Tx, machine_id: int | None, shares: Sequence[SplitShare], now: int) -> SplitRule:
+    """A new rule takes the place of the one that is there."""
+    clear(tx, machine_id)
+    rule_id = tx.insert("split_rules", machine_id=machine_id, created_at=now)
+    tx.many(
+        "INSERT INTO split_shares (rule_id, position, fraction_ppm, target, label) VALUES (?, ?, ?, ?, ?)",
+        [(rule_id, place, s.fraction_ppm, s.target, s.label) for place, s in enumerate(shares)],
+    )
+    tx.touch("splits")
+    stored = own(tx, machine_id)
+    assert stored is not None
+    return stored
+
+
+def clear(tx: Tx, machine_id: int | None) -> bool:
+    """Takes the rule away; False when there was none."""
+    cursor = tx.run(
+        "UPDATE split_rules SET active = 0 WHERE coalesce(machine_id, 0) = ? AND active = 1", (machine_id or 0,)
+    )
+    return cursor.rowcount == 1

@@ -1,0 +1,48 @@
+"""What is paused: all payments, or one machine's. The order that was said last stands, not the one that came last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from storage.db import Tx
+
+PAYMENTS: Final = "payments"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    paused: bool
+    said_at: int
+    """When its sender wrote it, unix seconds."""
+    said_by: str
+    reason: str | None
+
+
+def of_machine(machine_id: int) -> str:
+    """The name of a machine's own switch."""
+    return f"machine:{machine_id}"
+
+
+def get(tx: Tx, name: str) -> Switch | None:
+    row = tx.one("SELECT paused, said_at, said_by, reason FROM switches WHERE name = ?", (name,))
+    return Switch(bool(row["paused"]), row["said_at"], row["said_by"], row["reason"]) if row else None
+
+
+def paused(tx: Tx, name: str = PAYMENTS) -> bool:
+    switch = get(tx, name)
+    return switch is not None and switch.paused
+
+
+def say(tx: Tx, name: str, switch: Switch) -> bool:
+    """Sets the switch unless something newer was said; False then."""
+    cursor = tx.run(
+        "INSERT INTO switches (name, paused, said_at, said_by, reason) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, said_at = excluded.said_at,"
+        " said_by = excluded.said_by, reason = excluded.reason WHERE excluded.said_at >= switches.said_at",
+        (name, int(switch.paused), switch.said_at, switch.said_by, switch.reason),
+    )
+    if cursor.rowcount != 1:
+        return False
+    tx.touch("switches", "legs")
+    return True

@@ -1,0 +1,30 @@
+"""Payments in a machine's wallet that no settlement and no attempt explains."""
+
+from __future__ import annotations
+
+from storage.db import Tx
+from storage.settlements import mark_view
+
+
+def note(
+    tx: Tx, *, payment_hash: str, wallet: str, direction: str, amount_msat: int, settled_at: int, now: int
+) -> None:
+    """Kept until something explains it."""
+    cursor = tx.run(
+        "INSERT OR IGNORE INTO unmatched (payment_hash, wallet, direction, amount_msat, settled_at, seen_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (payment_hash, wallet, direction, amount_msat, settled_at, now),
+    )
+    if cursor.rowcount == 1:
+        mark_view(tx, "worklist")
+
+
+def forget_explained(tx: Tx) -> None:
+    """Drops what a settlement or attempt that came later explains."""
+    cursor = tx.run(
+        "DELETE FROM unmatched WHERE EXISTS (SELECT 1 FROM settlements s WHERE s.payment_hash = unmatched.payment_hash"
+        " AND s.wallet = unmatched.wallet) OR EXISTS (SELECT 1 FROM attempts a WHERE unmatched.direction = 'outgoing'"
+        " AND a.payment_hash = unmatched.payment_hash AND a.sent_at IS NOT NULL)"
+    )
+    if cursor.rowcount:
+        mark_view(tx, "worklist")

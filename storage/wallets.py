@@ -1,0 +1,126 @@
+"""Wallets as the books know them: whether they can pay, what they last said. The connection's secret is not here."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from ledger.decide.attempt import WalletProfile
+from ledger.money import MSAT
+from storage.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    name: str
+    wallet_pubkey: str
+    client_pubkey: str
+    profile: WalletProfile
+    paused_reason: str | None
+    paused_at: int | None
+    missing_msat: int
+    """What it lacked when it could not pay."""
+    balance_msat: int | None
+    balance_at: int | None
+    last_answer_at: int | None
+    scanned_until: int
+    created_at: int
+    """When this bot first met the wallet, unix seconds."""
+
+
+def from_row(row: sqlite3.Row) -> Wallet:
+    return Wallet(
+        name=row["name"],
+        wallet_pubkey=row["wallet_pubkey"],
+        client_pubkey=row["client_pubkey"],
+        profile=WalletProfile(row["profile"]),
+        paused_reason=row["paused_reason"],
+        paused_at=row["paused_at"],
+        missing_msat=row["missing_msat"],
+        balance_msat=row["balance_msat"],
+        balance_at=row["balance_at"],
+        last_answer_at=row["last_answer_at"],
+        scanned_until=row["scanned_until"],
+        created_at=row["created_at"],
+    )
+
+
+def get(tx: Tx, name: str) -> Wallet | None:
+    row = tx.one("SELECT * FROM wallets WHERE name = ?", (name,))
+    return from_row(row) if row else None
+
+
+def all_of_them(tx: Tx) -> list[Wallet]:
+    return [from_row(row) for row in tx.all("SELECT * FROM wallets ORDER BY name")]
+
+
+def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: int) -> None:
+    """A configured wallet gets its row; a rotated connection its new keys."""
+    tx.run(
+        "INSERT INTO wallets (name, wallet_pubkey, client_pubkey, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET wallet_pubkey = excluded.wallet_pubkey,"
+        " client_pubkey = excluded.client_pubkey",
+        (name, wallet_pubkey, client_pubkey, now),
+    )
+
+
+def set_profile(tx: Tx, name: str, profile: WalletProfile) -> None:
+    tx.run("UPDATE wallets SET profile = ? WHERE name = ?", (profile.value, name))
+
+
+def set_balance(tx: Tx, name: str, balance_msat: int, now: int) -> None:
+    tx.run(
+        "UPDATE wallets SET balance_msat = ?, balance_at = ?, last_answer_at = ? WHERE name = ?",
+        (balance_msat, now, now, name),
+    )
+
+
+def answered(tx: Tx, name: str, now: int) -> None:
+    tx.run("UPDATE wallets SET last_answer_at = ? WHERE name = ?", (now, name))
+
+
+def set_scanned(tx: Tx, name: str, until: int) -> None:
+    """Its list of transactions was gone through up to this time."""
+    tx.run("UPDATE wallets SET scanned_until = max(scanned_until, ?) WHERE name = ?", (until, name))
+
+
+def pause(tx: Tx, name: str, reason: str, missing_msat: int, now: int) -> bool:
+    """The wallet can't pay now; True when that is news."""
+    cursor = tx.run(
+        "UPDATE wallets SET paused_reason = ?, paused_at = ?, missing_msat = ? WHERE name = ? AND paused_at IS NULL",
+        (reason, now, missing_msat, name),
+    )
+    tx.touch("wallets")
+    return cursor.rowcount == 1
+
+
+def paused(tx: Tx, name: str) -> bool:
+    return tx.one("SELECT 1 FROM wallets WHERE name = ? AND paused_at IS NOT NULL", (name,)) is not None
+
+
+def resume(tx: Tx, name: str | None = None) -> int:
+    """Lets the wallet (None: every wallet) pay again; the number of those that had been paused."""
+    cursor = tx.run(
+        "UPDATE wallets SET paused_reason = NULL, paused_at = NULL, missing_msat = 0"
+        " WHERE paused_at IS NOT NULL AND (:name IS NULL OR name = :name)",
+        {"name": name},
+    )
+    tx.touch("wallets", "legs")
+    return cursor.rowcount
+
+
+def unresolved(tx: Tx, name: str) -> bool:
+    """Whether an attempt of this wallet may still be paid."""
+    return (
+        tx.one("SELECT 1 FROM attempts WHERE wallet = ? AND state IN ('ready', 'sent', 'claimed') LIMIT 1", (name,))
+        is not None
+    )
+
+
+def in_flight_sats(tx: Tx, name: str) -> int:
+    """What may be leaving the wallet right now: attempts that were sent and are not resolved."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount_msat), 0) AS total FROM attempts WHERE wallet = ? AND state IN ('sent', 'claimed')",
+        (name,),
+    )
+    return int(row["total"]) // MSAT if row else 0
