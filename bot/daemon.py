@@ -1,0 +1,399 @@
+"""`satmachine run`: the bot as one process, from configuration to the last commit.
+
+Starts the parts, supervises them as one group of tasks, and ends them in order: intake first, then what is in flight
+is given time to be answered, then everything else. A fault in one task ends the process, loudly: what it was doing is
+in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from bot import logs, policies, sd_notify
+from bot.clock import SystemClock
+from bot.config import Config
+from bot.config_file import ConfigError, load
+from bot.health import Health, HealthError, HealthServer
+from bot.intake import subscriptions
+from bot.nostr import Keys
+from bot.secrets import SecretError, read_key, read_wallet_uri
+from bot.timings import Timings
+from bot.version import version
+from bot.wiring import Parts, Secrets, Wiring
+from bot.workers.wakeup import Bells
+from handlers import published
+from handlers.context import Live, Relay, Settings
+from ledger.decide.attempt import WalletProfile
+from ledger.fees import FeeRates
+from ledger.model import Platform
+from storage import attempts, inbox, meta, outbox, platform, wallets
+from storage.db import Database, Tx
+from storage.errors import AlreadyRunning, StorageBroken, StorageError
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 20
+FLUSH_SECONDS: Final = 2
+HEARD_KEY: Final = "heard_until"
+LOOK_SECONDS: Final = 0.05
+HOUSEKEEPING_SECONDS: Final = 60
+KEEP_INBOX_SECONDS: Final = 30 * 86_400
+KEEP_OUTBOX_SECONDS: Final = 7 * 86_400
+LATE_ANSWER_SECONDS: Final = 30 * 86_400
+CLOCK_STEP_SECONDS: Final = 120
+
+
+class CannotStart(Exception):
+    """The bot can't run as it is set up; the message says why and what to do."""
+
+
+class _Stop(Exception):
+    """Ends the group of tasks after an orderly stop."""
+
+
+def read_secrets(config: Config) -> Secrets:
+    """Raises CannotStart, naming each key whose source holds nothing usable."""
+    wrong = []
+    keys = None
+    try:
+        keys = read_key(config.identity.key, config.directory)
+    except SecretError as error:
+        wrong.append(f"identity.key: {error} (`satmachine init` makes one)")
+    uris = {}
+    for name, wallet in config.wallets.items():
+        try:
+            uris[name] = read_wallet_uri(wallet.uri, config.directory)
+        except SecretError as error:
+            wrong.append(f"wallets.{name}.uri: {error}")
+    if keys is None or wrong:
+        raise CannotStart("\n".join(wrong))
+    shared = {uri.secret for uri in uris.values()}
+    if len(shared) < len(uris):
+        raise CannotStart("wallets: two of them are the same connection, and no two machines may share a wallet")
+    return Secrets(keys, uris)
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One run of the bot. `run` returns after `shutdown` is set and everything is committed."""
+
+    config: Config
+    secrets: Secrets
+    shutdown: asyncio.Event
+    clock: SystemClock = field(default_factory=SystemClock)
+    timings: Timings = field(default_factory=Timings)
+    reload: Callable[[], Config] | None = None
+    on_ready: Callable[[], None] | None = None
+    """Called once, when the bot serves."""
+    db: Database | None = None
+    """The open database while the bot runs."""
+    _started_at: int = 0
+    _draining: bool = False
+    _ready: bool = False
+    _booked_until: int = 0
+    _parts: Parts | None = None
+
+    async def run(self) -> None:
+        """Raises StorageError, HealthError, CannotStart before anything moved; StorageBroken when the disk failed."""
+        health = self._health_server()
+        try:
+            db = await Database.open(self.config.database_path)
+            try:
+                await self._run(db, health)
+            finally:
+                await db.close()
+        finally:
+            if health is not None:
+                health.close()
+
+    async def _run(self, db: Database, health: HealthServer | None) -> None:
+        self._started_at, self.db = self.clock.now(), db
+        since = await db.write(self._open_books)
+        bells = Bells()
+        db.on_commit(bells.touched)
+        parts = Wiring(
+            config=lambda: self.config,
+            secrets=self.secrets,
+            db=db,
+            clock=self.clock,
+            bells=bells,
+            timings=self.timings,
+            settings=self._settings,
+            live=self._live,
+            may_pay=self._may_pay,
+            clock_sane=self._clock_sane,
+        ).build()
+        self._parts = parts
+        for subscription in subscriptions(self.secrets.keys.public_key, since):
+            parts.relays.subscribe(subscription)
+        async with contextlib.AsyncExitStack() as open_parts:
+            await open_parts.enter_async_context(parts.relays)
+            for part in parts.wallets.values():
+                await self._expect_answers(db, part.wallet.name)
+                await open_parts.enter_async_context(part.wire)
+            await self._supervise(db, parts, health)
+
+    async def _supervise(self, db: Database, parts: Parts, health: HealthServer | None) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    "relays": parts.relays.wait_closed(),
+                    "intake": parts.intake.run(),
+                    "prover": parts.prover.run(),
+                    "distributor": parts.distributor.run(),
+                    "publisher": parts.publisher.run(),
+                    "views": parts.views.run(),
+                    "database": _watch(db),
+                    "housekeeping": self._keep_house(db),
+                    "ready": self._announce(parts),
+                    "stop": self._stop_in_order(parts),
+                }
+                for name, part in parts.wallets.items():
+                    tasks |= {
+                        f"{name}.wire": part.wire.wait_closed(),
+                        f"{name}.words": part.wallet.run(),
+                        f"{name}.payer": part.payer.run(part.resolver.taken_up),
+                        f"{name}.resolver": part.resolver.run(),
+                        f"{name}.balances": part.balances.run(),
+                        f"{name}.scanner": part.scanner.run(),
+                    }
+                if health is not None:
+                    tasks["health"] = health.serve()
+                for name, task in tasks.items():
+                    group.create_task(task, name=name)
+        except* _Stop:
+            log.info("stopped")
+
+    # --- start -------------------------------------------------------------------------------------------------------
+
+    def _open_books(self, tx: Tx) -> int:
+        """Makes the database agree with the configuration. Returns the time from which relays are listened to."""
+        now = self.clock.now()
+        fees = FeeRates(self.config.platform.cash_in_fee_ppm, self.config.platform.cash_out_fee_ppm)
+        platform.start(tx, Platform(fees, self.config.platform.target or None))
+        for name, uri in self.secrets.wallets.items():
+            known = wallets.get(tx, name)
+            if known is not None and known.wallet_pubkey != uri.wallet_pubkey and wallets.unresolved(tx, name):
+                raise CannotStart(
+                    f"wallets.{name}.uri: this is another wallet, and payments from the one before are not resolved: "
+                    "put the old connection back until they are"
+                )
+            client = Keys.parse(uri.secret).public_key
+            wallets.register(tx, name, wallet_pubkey=uri.wallet_pubkey, client_pubkey=client, now=now)
+            if self.config.wallets[name].profile != "auto":
+                wallets.set_profile(tx, name, WalletProfile(self.config.wallets[name].profile))
+        attempts.all_due_now(tx, now)
+        self._booked_until = meta.newest_time(tx)
+        if self.config.nostr.publish_profile:
+            published.profile(
+                tx,
+                name=self.config.identity.name,
+                relays=self.config.nostr.relays,
+                dm_relays=self.config.nostr.relays_for_messages,
+                now=now,
+            )
+        published.refresh(tx, self._settings(), now)
+        heard = meta.get(tx, HEARD_KEY)
+        return min(int(heard), now) if heard else now
+
+    async def _expect_answers(self, db: Database, wallet: str) -> None:
+        """Answers to requests of earlier runs still count."""
+        if self._parts is None:
+            return
+        since = self.clock.now() - LATE_ANSWER_SECONDS
+        for request_id in await db.read(lambda tx: attempts.requests_to_expect(tx, wallet, since)):
+            self._parts.wallets[wallet].wallet.client.expect(request_id)
+
+    async def _announce(self, parts: Parts) -> None:
+        """Says READY once a relay is subscribed; then feeds the watchdog for as long as the loop turns."""
+        await _until(parts.relays.listening)
+        self._ready = True
+        sd_notify.notify("READY=1")
+        log.info("ready", npub=self.secrets.keys.npub, relays=len(parts.relays.urls), wallets=len(parts.wallets))
+        if self.on_ready is not None:
+            self.on_ready()
+        every = sd_notify.watchdog_seconds()
+        while every is not None:
+            sd_notify.notify("WATCHDOG=1")
+            await asyncio.sleep(every)
+
+    # --- run ---------------------------------------------------------------------------------------------------------
+
+    def _settings(self) -> Settings:
+        return policies.orders(self.config, self.secrets.keys.public_key, version())
+
+    def _live(self) -> Live:
+        parts = self._parts
+        if parts is None:
+            return Live((), frozenset(), self._started_at)
+        return Live(
+            relays=tuple(Relay(url, state.up) for url, state in parts.relays.states().items()),
+            wallets_up=frozenset(
+                name for name, part in parts.wallets.items() if part.wire.connected() and part.wallet.client.info
+            ),
+            started_at=self._started_at,
+            strangers=tuple(parts.intake.strangers.items()),
+        )
+
+    def _deaf(self) -> bool:
+        parts = self._parts
+        heard_at = parts.relays.heard_at() if parts is not None else None
+        return heard_at is None or self.clock.now() - heard_at > self.config.policy.deaf_after_seconds
+
+    def _may_pay(self) -> bool:
+        """Nothing new is paid by a bot that is stopping, or that hears no relay: a `pause` would not reach it."""
+        return not self._draining and not self._deaf()
+
+    def _clock_sane(self) -> bool:
+        """The clock has neither stepped since the start nor is it behind what was booked before."""
+        return self.clock.drift_seconds() < CLOCK_STEP_SECONDS and self.clock.now() >= self._booked_until
+
+    async def _keep_house(self, db: Database) -> None:
+        """Notes until when relays were heard, and drops what is no history."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            await db.write(self._clean)
+
+    def _clean(self, tx: Tx) -> None:
+        now = self.clock.now()
+        parts = self._parts
+        heard_at = parts.relays.heard_at() if parts is not None else None
+        if heard_at is not None:
+            meta.put(tx, HEARD_KEY, str(min(heard_at, now)))
+        inbox.forget(tx, now - KEEP_INBOX_SECONDS)
+        outbox.forget_done(tx, now - KEEP_OUTBOX_SECONDS)
+
+    # --- stop --------------------------------------------------------------------------------------------------------
+
+    async def _stop_in_order(self, parts: Parts) -> None:
+        await self.shutdown.wait()
+        sd_notify.notify("STOPPING=1")
+        log.info("stopping")
+        parts.intake.stop()
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await _until(lambda: not any(part.payer.talking for part in parts.wallets.values()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await parts.publisher.flush()
+        raise _Stop
+
+    def reload_config(self) -> None:
+        """SIGHUP: roles and policy are read again. What can't be read changes nothing."""
+        if self.reload is None:
+            return
+        try:
+            fresh = self.reload()
+        except ConfigError as error:
+            log.error("configuration_not_reloaded", reason=str(error))
+            return
+        self.config = self.config.model_copy(
+            update={"roles": fresh.roles, "policy": fresh.policy, "alerts": fresh.alerts}
+        )
+        log.info("configuration_reloaded")
+
+    # --- health ------------------------------------------------------------------------------------------------------
+
+    def _health_server(self) -> HealthServer | None:
+        address = self.config.http.address
+        if address is None:
+            return None
+        server = HealthServer(Health(problems=self._problems, missing=self._missing, details=self._details), *address)
+        server.bind()
+        return server
+
+    def _missing(self) -> Mapping[str, str]:
+        parts = self._parts
+        if parts is None:
+            return {"database": "the database is not open yet"}
+        missing = {}
+        if not parts.relays.listening():
+            missing["relays"] = "no relay is subscribed"
+        for name, part in parts.wallets.items():
+            if not part.resolver.loaded:
+                missing[f"wallets.{name}"] = "its open payments are not loaded yet"
+        return missing
+
+    def _problems(self) -> Mapping[str, str]:
+        problems = dict(self._missing())
+        if self._parts is not None and self._deaf():
+            problems["deaf"] = "no relay was heard for too long: nothing new is paid"
+        for name, part in self._parts.wallets.items() if self._parts is not None else ():
+            if not part.wire.connected():
+                problems[f"wallets.{name}"] = "none of its relays is connected"
+        return problems
+
+    def _details(self) -> Mapping[str, object]:
+        live = self._live()
+        return {
+            "version": version(),
+            "uptime_seconds": self.clock.now() - self._started_at,
+            "relays": [{"url": relay.url, "up": relay.up} for relay in live.relays],
+        }
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    """Returns when it is true; whoever calls sets the deadline."""
+    while not true():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _watch(db: Database) -> None:
+    """Ends the process when nothing more may be written."""
+    await asyncio.shield(db.failed)
+
+
+def main(path: Path) -> int:
+    """Runs the daemon in the foreground. Exit codes: 0 stopped, 1 failed, 2 configuration."""
+    try:
+        config = load(path)
+        secrets = read_secrets(config)
+    except ConfigError as error:
+        return _refuse(str(error), 2)
+    except CannotStart as error:
+        return _refuse("\n".join(f"{path}: {line}" for line in str(error).splitlines()), 2)
+    logs.configure(config.log.level, config.log.format)
+    try:
+        return asyncio.run(_main(path, config, secrets))
+    except KeyboardInterrupt:
+        return 1
+    except AlreadyRunning as error:
+        return _refuse(str(error), 1)
+    except (StorageError, HealthError, CannotStart) as error:
+        return _refuse(f"{path}: {error}", 2)
+
+
+async def _main(path: Path, config: Config, secrets: Secrets) -> int:
+    shutdown = asyncio.Event()
+    daemon = Daemon(config, secrets, shutdown, reload=lambda: load(path))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, shutdown.set)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload_config)
+    code = 0
+    try:
+        await daemon.run()
+    except* StorageBroken as broken:
+        log.critical("database_failed", reason=str(broken.exceptions[0]))
+        code = 1
+    except* (StorageError, HealthError, CannotStart) as refused:
+        raise refused.exceptions[0] from None
+    except* Exception:
+        log.critical("crashed", exc_info=True)
+        code = 1
+    return code
+
+
+def _refuse(message: str, code: int) -> int:
+    print(message, file=sys.stderr)  # noqa: T201 - before there is a log, and for the person at the shell
+    return code

@@ -1,0 +1,226 @@
+"""Events from relays become messages to handlers: judged, unwrapped, and acted on once.
+
+Cheap questions come before costly ones: whose key it is and whether it was taken before is asked before anything is
+decrypted. A batch is handed to the database at once, so that one commit serves all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bot.nostr import BadWrap, Keys, unwrap
+from bot.query import Query, Subscription
+from bot.workers.wakeup import Bell
+from handlers import orders, settlement
+from handlers.context import Live, Message, Settings
+from handlers.settlement import Received
+from ledger.decide.landing import LandingPolicy
+from nwc.event import Event
+from nwc.ports import Clock
+from storage import inbox
+from storage.db import Database, Tx
+from storage.errors import StorageBroken
+
+log = structlog.get_logger(__name__)
+
+GIFT_WRAP: Final = 1059
+SIGNED_ORDER: Final = 14
+SETTLEMENT_KINDS: Final = (21_000, 78)
+QUEUE: Final = 5_000
+BATCH: Final = 128
+KEPT_STRANGERS: Final = 5
+_MAX_CONTENT_CHARS: Final = 200_000
+_SETTLEMENT_D: Final = "bitspire-settlement:"
+
+
+def subscriptions(bot_pubkey: str, since: int) -> list[Subscription]:
+    """What is listened for: everything addressed to the bot. `since`: when it last listened, unix seconds."""
+    kinds = (GIFT_WRAP, SIGNED_ORDER, *SETTLEMENT_KINDS)
+    return [Subscription("for-us", Query(kinds=kinds, p=(bot_pubkey,)), since)]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    event: Event
+    repeat: bool
+
+
+class Known:
+    """Keys that have something to say here, kept in memory: a flood of others costs a look-up each, no decryption."""
+
+    def __init__(self) -> None:
+        self.machines: frozenset[str] = frozenset()
+        self.people: frozenset[str] = frozenset()
+
+    async def load(self, db: Database, settings: Settings) -> None:
+        machines, lps = await db.read(
+            lambda tx: (
+                frozenset(row["pubkey"] for row in tx.all("SELECT pubkey FROM machines")),
+                frozenset(row["pubkey"] for row in tx.all("SELECT pubkey FROM lps")),
+            )
+        )
+        self.machines = machines
+        self.people = lps | settings.operators | settings.platforms | {settings.bot_pubkey}
+
+
+class Intake:
+    """The one task that takes events off the relays' hands. `on_event` never blocks."""
+
+    def __init__(
+        self,
+        db: Database,
+        keys: Keys,
+        clock: Clock,
+        bell: Bell,
+        *,
+        policy: Callable[[], LandingPolicy],
+        settings: Callable[[], Settings],
+        live: Callable[[], Live],
+    ) -> None:
+        self._db = db
+        self._keys = keys
+        self._cipher = keys.cipher()
+        self._clock = clock
+        self._bell = bell
+        self._policy = policy
+        self._settings = settings
+        self._live = live
+        self._known = Known()
+        self._queue: asyncio.Queue[Arrived] = asyncio.Queue(QUEUE)
+        self._open = True
+        self.counts: dict[str, int] = {}
+        """What was not taken, by reason, since the start."""
+        self.strangers: OrderedDict[str, int] = OrderedDict()
+        """The latest few keys that sent settlements and are no machine here: a machine that waits to be added."""
+
+    def on_event(self, event: Event, url: str, repeat: bool) -> bool:
+        """Takes an event that a relay brought, verified. False: no room now, it is to come again."""
+        if not self._open:
+            return False
+        try:
+            self._queue.put_nowait(Arrived(event, repeat))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Takes nothing more; what is queued is stored by the relays or repeated by its sender."""
+        self._open = False
+
+    async def run(self) -> None:
+        """Runs for ever. The known keys are read again whenever a commit has touched machines or LPs."""
+        async with asyncio.TaskGroup() as group:
+            await self._known.load(self._db, self._settings())
+            group.create_task(self._follow_known())
+            while True:
+                batch = [await self._queue.get()]
+                while len(batch) < BATCH and not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                await self._take(batch)
+
+    async def _follow_known(self) -> None:
+        while True:
+            await self._bell.wait()
+            await self._known.load(self._db, self._settings())
+
+    async def _take(self, batch: list[Arrived]) -> None:
+        wanted = [arrived for arrived in batch if self._wanted(arrived.event)]
+        if not wanted:
+            return
+        ids = [arrived.event.id for arrived in wanted]
+        taken = await self._db.read(lambda tx: inbox.known(tx, ids))
+        works = []
+        for arrived in wanted:
+            if arrived.event.id in taken and not arrived.repeat:
+                continue
+            work = self._work(arrived)
+            if work is not None:
+                works.append(self._write(arrived.event, work))
+        await asyncio.gather(*works)
+
+    def _wanted(self, event: Event) -> bool:
+        if len(event.content) > _MAX_CONTENT_CHARS:
+            self._count("oversized")
+            return False
+        if event.kind in SETTLEMENT_KINDS:
+            if event.kind == 78 and not (event.tag("d") or "").startswith(_SETTLEMENT_D):
+                return False
+            if event.pubkey in self._known.machines:
+                return True
+            self.strangers[event.pubkey] = self._clock.now()
+            self.strangers.move_to_end(event.pubkey)
+            if len(self.strangers) > KEPT_STRANGERS:
+                self.strangers.popitem(last=False)
+            self._count("unknown_machine")
+            return False
+        if event.kind == SIGNED_ORDER:
+            return event.pubkey in self._known.people
+        return event.kind == GIFT_WRAP
+
+    def _work(self, arrived: Arrived) -> Callable[[Tx], None] | None:
+        """Decrypts, and says what is to be done with it in a transaction; None where it can't be read."""
+        event = arrived.event
+        if event.kind in SETTLEMENT_KINDS:
+            return self._settlement(arrived)
+        if arrived.repeat:
+            return None  # a person who sends the same bytes again has the answer already
+        try:
+            message = self._message(event)
+        except ValueError as bad:
+            self._count("bad_wrap" if isinstance(bad, BadWrap) else "bad_payload")
+            log.info("order_unreadable", kind=event.kind, reason=str(bad))
+            return None
+        return lambda tx: self._order(tx, event, message)
+
+    def _message(self, event: Event) -> Message:
+        if event.kind == SIGNED_ORDER:
+            text = self._cipher.nip44_decrypt(event.pubkey, event.content)
+            return Message(event.id, event.pubkey, text, event.created_at, signed=True)
+        rumor = unwrap(self._keys, event)
+        return Message(rumor.id, rumor.author, rumor.content, rumor.created_at, signed=False)
+
+    def _settlement(self, arrived: Arrived) -> Callable[[Tx], None] | None:
+        event = arrived.event
+        try:
+            text = self._cipher.nip44_decrypt(event.pubkey, event.content)
+        except ValueError:
+            self._count("bad_payload")
+            log.info("settlement_unreadable", machine=event.pubkey, reason="it can't be decrypted")
+            return None
+
+        def work(tx: Tx) -> None:
+            now = self._clock.now()
+            received = settlement.receive(tx, event, text, policy=self._policy(), repeat=arrived.repeat, now=now)
+            if received is not Received.SEEN:
+                inbox.count(tx, f"settlement_{received.value}")
+            if received in (Received.MALFORMED, Received.CONFLICT):
+                log.warning("settlement_refused", machine=event.pubkey, outcome=received.value, event_id=event.id)
+
+        return work
+
+    def _order(self, tx: Tx, event: Event, message: Message) -> None:
+        now = self._clock.now()
+        bug = orders.handle(tx, message, self._settings(), self._live(), now)
+        if bug is not None:
+            log.error("order_failed", sender=message.sender, exc_info=bug)
+        if message.sender in self._known.people:
+            # Saves the decryption of the next copy. Strangers' wraps are not kept: they would fill the disk.
+            inbox.take(tx, event.id, event.kind, event.pubkey, now)
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    async def _write(self, event: Event, work: Callable[[Tx], None]) -> None:
+        try:
+            await self._db.write(work)
+        except StorageBroken:
+            raise
+        except Exception:
+            # A fault of ours in one event must not stop the others; it is not noted as taken, so it comes again.
+            log.exception("event_not_taken", event_id=event.id, kind=event.kind)

@@ -1,0 +1,161 @@
+"""A machine's wallet in operation: its connection, what is waited for from it, and whether it may pay.
+
+What comes from the wallet is booked here at once, whoever asked for it and however late it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from handlers import payment, wallet_trouble
+from handlers.payment import PaymentPolicy
+from nwc.client import WalletClient
+from nwc.evidence import classify_answer, classify_notification
+from nwc.messages import Answer, ErrorAnswer, MalformedAnswer, Notification, PayResult
+from nwc.ports import Clock
+from nwc.requests import SignedRequest
+from nwc.trouble import WalletTrouble
+from storage.db import Database, Tx
+from storage.errors import StorageBroken
+
+log = structlog.get_logger(__name__)
+
+NEEDED_METHODS: Final = frozenset({"pay_invoice", "lookup_invoice", "list_transactions"})
+"""Without look-ups nobody could say what became of a payment: such a wallet is not paid from."""
+MAX_WORDS_WAITING: Final = 2_000
+
+
+@dataclass(slots=True)
+class _Word:
+    """Something the wallet said that is to be booked."""
+
+    request_id: str | None
+    answer: Answer | None
+    notification: Notification | None
+    at: int
+
+
+@dataclass(slots=True)
+class Wallet:
+    """One `[wallets.NAME]`. `client` is set right after construction, for it calls back here."""
+
+    name: str
+    quarantine_override: int
+    db: Database
+    clock: Clock
+    policy: PaymentPolicy
+    operators: Callable[[], frozenset[str]]
+    on_payment: Callable[[str], None]
+    """Called with the hash of a payment that the wallet says came in or went out: a settlement may wait for it."""
+    client: WalletClient = field(init=False)
+    listening: Callable[[], bool] = field(init=False)
+    """Whether its answers can be heard."""
+    last_answer_at: int | None = None
+    _waiting: dict[str, asyncio.Event] = field(default_factory=dict)
+    _words: asyncio.Queue[_Word] = field(default_factory=lambda: asyncio.Queue(MAX_WORDS_WAITING))
+
+    # --- readiness ---------------------------------------------------------------------------------------------------
+
+    async def refusal(self) -> str | None:
+        """Why nothing can be paid from this wallet now; None if it can."""
+        if not self.listening():
+            return "none of its relays is connected"
+        try:
+            info = await self.client.ready()
+        except WalletTrouble as trouble:
+            return str(trouble)
+        missing = sorted(NEEDED_METHODS - info.methods)
+        if missing:
+            return f"it does not offer {', '.join(missing)}: payments from it could not be followed up"
+        return None
+
+    # --- paying ------------------------------------------------------------------------------------------------------
+
+    async def publish_and_wait(self, request: SignedRequest, seconds: float) -> None:
+        """Publishes a stored request and returns when an answer to it is booked, or after so many seconds.
+
+        Says nothing about the payment: what came of it is in the database.
+        """
+        answered = self._waiting.setdefault(request.id, asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds):
+                await self.client.publish(request)
+                await answered.wait()
+        except TimeoutError:
+            log.info("payment_unanswered", wallet=self.name, payment_hash=request.payment_hash)
+        finally:
+            self._waiting.pop(request.id, None)
+
+    # --- what comes --------------------------------------------------------------------------------------------------
+
+    def on_answer(self, request_id: str, answer: Answer) -> None:
+        """An answer to a payment request of ours, early or late."""
+        self._take(_Word(request_id, answer, None, self.clock.now()))
+
+    def on_notification(self, notification: Notification) -> None:
+        self._take(_Word(None, None, notification, self.clock.now()))
+
+    def _take(self, word: _Word) -> None:
+        self.last_answer_at = word.at
+        try:
+            self._words.put_nowait(word)
+        except asyncio.QueueFull:
+            # Nothing is lost for good: look-ups find what an answer would have told.
+            log.warning("wallet_too_talkative", wallet=self.name)
+
+    async def run(self) -> None:
+        """Books what the wallet says, many at once so that one commit serves all of them."""
+        async with asyncio.TaskGroup() as group:
+            room = asyncio.Semaphore(128)
+            while True:
+                word = await self._words.get()
+                await room.acquire()
+                group.create_task(self._book(word)).add_done_callback(lambda _: room.release())
+
+    async def _book(self, word: _Word) -> None:
+        try:
+            if word.request_id is not None and word.answer is not None:
+                await self._book_answer(word.request_id, word.answer, word.at)
+            elif word.notification is not None:
+                await self._book_notification(word.notification, word.at)
+        except StorageBroken:
+            raise
+        except Exception:
+            log.exception("wallet_word_not_booked", wallet=self.name)
+
+    async def _book_answer(self, request_id: str, answer: Answer, at: int) -> None:
+        def work(tx: Tx) -> str | None:
+            unsure = isinstance(answer, ErrorAnswer | MalformedAnswer)
+            payment_hash = payment.answered(tx, request_id, at, ask_soon=unsure, policy=self.policy)
+            if payment_hash is None:
+                return None
+            found = classify_answer(payment_hash, answer)
+            code = {"code": answer.code} if isinstance(answer, ErrorAnswer) else None
+            payment.learn(tx, payment_hash, found, source="pay", asked_at=at, policy=self.policy, now=at, extra=code)
+            if isinstance(answer, ErrorAnswer):
+                wallet_trouble.heed(tx, self.name, payment_hash, answer, self.operators(), at)
+            return payment_hash
+
+        payment_hash = await self.db.write(work)
+        if not isinstance(answer, PayResult):
+            log.info("payment_answer", wallet=self.name, payment_hash=payment_hash, answer=type(answer).__name__)
+        if (waiter := self._waiting.get(request_id)) is not None:
+            waiter.set()
+
+    async def _book_notification(self, notification: Notification, at: int) -> None:
+        row = notification.transaction
+        if row is None:
+            return
+        if notification.type == "payment_sent":
+            found = classify_notification(row.payment_hash, notification)
+            await self.db.write(
+                lambda tx: payment.learn(
+                    tx, row.payment_hash, found, source="notification", asked_at=at, policy=self.policy, now=at
+                )
+            )
+        self.on_payment(row.payment_hash)

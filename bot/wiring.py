@@ -1,0 +1,178 @@
+"""Builds the running bot out of its parts. Nothing happens here but construction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot import policies
+from bot.config import Config
+from bot.contacts import Contacts
+from bot.intake import Intake
+from bot.nostr import Keys
+from bot.payees import PayeeWallets
+from bot.relays import Relays
+from bot.timings import Timings
+from bot.wallet_wire import WalletWire
+from bot.wallets import Wallet
+from bot.workers.balances import Balances
+from bot.workers.distributor import Distributor
+from bot.workers.payer import Payer, Rules
+from bot.workers.prover import Prover
+from bot.workers.publisher import Publisher
+from bot.workers.resolver import Resolver
+from bot.workers.scanner import Scanner
+from bot.workers.views import Views
+from bot.workers.wakeup import Bells
+from handlers.context import Live, Settings
+from nwc.client import WalletClient
+from nwc.event import Event
+from nwc.fetch import GuardedHttp
+from nwc.ports import Clock
+from nwc.targets import Targets
+from nwc.uri import WalletUri
+from storage.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the sources of the configuration hold. No repr shows any of it."""
+
+    keys: Keys
+    wallets: dict[str, WalletUri]
+
+
+@dataclass(slots=True)
+class WalletParts:
+    """One wallet and the tasks that work with it."""
+
+    wallet: Wallet
+    wire: WalletWire
+    payer: Payer
+    resolver: Resolver
+    balances: Balances
+    scanner: Scanner
+
+
+@dataclass(slots=True)
+class Parts:
+    relays: Relays
+    intake: Intake
+    prover: Prover
+    distributor: Distributor
+    publisher: Publisher
+    views: Views
+    wallets: dict[str, WalletParts]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the parts have in common. `config` is asked for what may change while the bot runs."""
+
+    config: Callable[[], Config]
+    secrets: Secrets
+    db: Database
+    clock: Clock
+    bells: Bells
+    timings: Timings
+    settings: Callable[[], Settings]
+    live: Callable[[], Live]
+    may_pay: Callable[[], bool]
+    clock_sane: Callable[[], bool]
+
+    def build(self) -> Parts:
+        config, db, clock, bells = self.config(), self.db, self.clock, self.bells
+        intake = Intake(
+            db,
+            self.secrets.keys,
+            clock,
+            bells.for_names("machines", "lps"),
+            policy=lambda: policies.landing(self.config()),
+            settings=self.settings,
+            live=self.live,
+        )
+        relays = Relays(
+            config.nostr.all_relays,
+            self.secrets.keys,
+            intake.on_event,
+            clock,
+            on_state=lambda _url, _up: bells.ring_all(),
+            timings=self.timings,
+        )
+        contacts = Contacts(relays, clock)
+        http = GuardedHttp(allow_private=config.payouts.allow_private_targets)
+        targets = Targets(http, contacts, PayeeWallets(clock, self.timings))
+        wallets: dict[str, Wallet] = {}
+        prover = Prover(
+            wallets,
+            db,
+            clock,
+            bells.for_names("settlements"),
+            policy=policies.attempts(config),
+            when_supported=config.policy.proof_of_payment == "when_supported",
+            ask_seconds=config.payouts.request_timeout_seconds,
+        )
+        parts = {name: self._wallet(name, uri, prover, targets, http) for name, uri in self.secrets.wallets.items()}
+        wallets.update({name: part.wallet for name, part in parts.items()})
+        return Parts(
+            relays=relays,
+            intake=intake,
+            prover=prover,
+            distributor=Distributor(db, clock, bells.for_names("settlements")),
+            publisher=Publisher(db, relays, contacts, self.secrets.keys, clock, bells.for_names("outbox")),
+            views=Views(db, clock, bells.for_names("views"), self.settings),
+            wallets=parts,
+        )
+
+    def _wallet(self, name: str, uri: WalletUri, prover: Prover, targets: Targets, http: GuardedHttp) -> WalletParts:
+        config, db, clock, bells = self.config(), self.db, self.clock, self.bells
+        policy = policies.payments(config)
+        ask_seconds = config.payouts.request_timeout_seconds
+        balance_bell = bells.for_names("wallets")
+
+        def on_payment(payment_hash: str) -> None:
+            prover.payment_seen(payment_hash)
+            balance_bell.ring()
+
+        wallet = Wallet(
+            name=name,
+            quarantine_override=config.wallets[name].quarantine_seconds,
+            db=db,
+            clock=clock,
+            policy=policy,
+            operators=lambda: self.settings().operators - {self.settings().bot_pubkey},
+            on_payment=on_payment,
+        )
+        keys = Keys.parse(uri.secret)
+
+        def hear(event: Event) -> None:
+            wallet.client.receive(event)
+
+        wire = WalletWire(uri.relays, keys, uri.wallet_pubkey, hear, clock, since=clock.now(), timings=self.timings)
+        wallet.listening = wire.listening
+        wallet.client = WalletClient(
+            uri, wire, keys.cipher(), clock, wallet.on_answer, wallet.on_notification, timeout_seconds=ask_seconds
+        )
+        rules = Rules(
+            policy=policy,
+            invoices=policies.invoices(config),
+            allow_private=config.payouts.allow_private_targets,
+            in_flight=config.payouts.max_in_flight_per_wallet,
+            timeout_seconds=ask_seconds,
+        )
+        payer = Payer(wallet, db, targets, clock, bells.for_names("legs"), rules=rules, may_pay=self.may_pay)
+        resolver = Resolver(
+            wallet,
+            payer,
+            db,
+            http,
+            clock,
+            bells.for_names("attempts"),
+            policy=policy,
+            ask_seconds=ask_seconds,
+            clock_sane=self.clock_sane,
+        )
+        balances = Balances(wallet, db, clock, balance_bell, policy=policy.attempt, ask_seconds=ask_seconds)
+        every_seconds = config.policy.unmatched_after_seconds
+        scanner = Scanner(wallet, db, clock, payment_policy=policies.lists(config), every_seconds=every_seconds)
+        return WalletParts(wallet, wire, payer, resolver, balances, scanner)

@@ -1,0 +1,61 @@
+"""Asks each wallet for its balance: now and then, and more often while it can't pay, so that it goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from bot.wallets import Wallet
+from bot.workers.wakeup import Bell
+from handlers import wallet_trouble
+from ledger.decide.attempt import AttemptPolicy, check_delay
+from nwc.ports import Clock
+from nwc.trouble import WalletTrouble
+from storage import wallets
+from storage.db import Database
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS: Final = 300
+
+
+class Balances:
+    """The one task that asks `wallet`."""
+
+    def __init__(
+        self, wallet: Wallet, db: Database, clock: Clock, bell: Bell, *, policy: AttemptPolicy, ask_seconds: float
+    ) -> None:
+        self._wallet = wallet
+        self._db = db
+        self._clock = clock
+        self._bell = bell
+        self._policy = policy
+        self._ask_seconds = ask_seconds
+
+    async def run(self) -> None:
+        checks = 0
+        while True:
+            await self._ask()
+            paused = await self._db.read(lambda tx: wallets.paused(tx, self._wallet.name))
+            checks = checks + 1 if paused else 0
+            delay = check_delay(checks - 1, self._policy) if paused else POLL_SECONDS
+            deadline = asyncio.get_running_loop().time() + delay
+            while (left := deadline - asyncio.get_running_loop().time()) > 0:
+                await self._bell.wait(left)
+                if await self._db.read(lambda tx: wallets.paused(tx, self._wallet.name)):
+                    break  # it was just paused, or something happened that may end the pause
+
+    async def _ask(self) -> None:
+        try:
+            balance_msat = await self._wallet.client.get_balance()
+        except WalletTrouble as trouble:
+            log.debug("balance_unknown", wallet=self._wallet.name, reason=str(trouble))
+            return
+        now = self._clock.now()
+        self._wallet.last_answer_at = now
+        operators = self._wallet.operators()
+        await self._db.write(
+            lambda tx: wallet_trouble.balance_seen(tx, self._wallet.name, balance_msat, operators, now)
+        )

@@ -1,0 +1,208 @@
+"""Pays what is owed from one wallet: legs side by side, a bounded number, one slow payee in nobody's way.
+
+For each leg: an invoice is fetched and checked, stored as `ready`, then stored as `sent` with the signed request, and
+only then published. Whatever comes back is booked by bot/wallets.py; what does not come back is for the resolver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bot.wallets import Wallet
+from bot.workers.wakeup import Bell
+from handlers import payment
+from handlers.payment import Go, PaymentPolicy
+from ledger.model import Attempt, Leg
+from ledger.states import AttemptState
+from nwc import bolt11
+from nwc.bolt11 import BadInvoice
+from nwc.invoice_rules import InvoiceRefused, InvoiceRules, check_invoice
+from nwc.ports import Clock
+from nwc.targets import BadTarget, TargetFailed, Targets, parse_target
+from nwc.trouble import WalletTrouble
+from storage import attempts, legs
+from storage.attempts import NewAttempt
+from storage.db import Database
+from storage.errors import StorageBroken
+
+log = structlog.get_logger(__name__)
+
+MAX_LEGS_IN_HAND: Final = 64
+"""Legs that are fetched, wait for a slot or for an answer: more than are paid at once, for some payees are slow."""
+RETRY_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits within which a wallet pays, from the configuration."""
+
+    policy: PaymentPolicy
+    invoices: InvoiceRules
+    allow_private: bool
+    in_flight: int
+    """Requests that may wait for an answer at once."""
+    timeout_seconds: float
+    """How long one waits for it before it makes room for another."""
+
+
+class Payer:
+    """The one task that pays from `wallet`. `may_pay` says whether the bot as a whole may: it hears its relays, it is
+    not stopping, the books are in order."""
+
+    def __init__(
+        self,
+        wallet: Wallet,
+        db: Database,
+        targets: Targets,
+        clock: Clock,
+        bell: Bell,
+        *,
+        rules: Rules,
+        may_pay: Callable[[], bool],
+    ) -> None:
+        self._wallet = wallet
+        self._db = db
+        self._targets = targets
+        self._clock = clock
+        self._bell = bell
+        self._rules = rules
+        self._policy = rules.policy
+        self._slots = asyncio.Semaphore(rules.in_flight)
+        self._may_pay = may_pay
+        self._in_hand: set[int] = set()
+        self._group = asyncio.TaskGroup()
+        self.talking = 0
+        """Requests that were published and are being waited for."""
+
+    async def run(self, taken_up: asyncio.Event) -> None:
+        """Runs for ever. `taken_up` is set once every attempt of an earlier run has been looked at."""
+        await taken_up.wait()
+        async with self._group:
+            while True:
+                await self._bell.wait(await self._start_due())
+
+    def resume(self, attempt: Attempt) -> None:
+        """Takes up an attempt that is `ready`: stored, never published."""
+        if attempt.leg_id not in self._in_hand:
+            self._take(attempt.leg_id, attempt)
+
+    async def _start_due(self) -> float:
+        """Takes payable legs in hand; returns the seconds until there may be more."""
+        if not self._may_pay() or await self._wallet.refusal() is not None:
+            return RETRY_SECONDS
+        room = MAX_LEGS_IN_HAND - len(self._in_hand)
+        if room <= 0:
+            return RETRY_SECONDS
+        now = self._clock.now()
+        busy = frozenset(self._in_hand)
+        due, next_at = await self._db.read(
+            lambda tx: (
+                legs.payable(tx, self._wallet.name, now, room, busy),
+                legs.next_payable_at(tx, self._wallet.name, now),
+            )
+        )
+        for leg in due:
+            self._take(leg.id, None)
+        return RETRY_SECONDS if next_at is None else next_at - now
+
+    def _take(self, leg_id: int, attempt: Attempt | None) -> None:
+        self._in_hand.add(leg_id)
+        self._group.create_task(self._work(leg_id, attempt), name=f"pay P{leg_id}")
+
+    async def _work(self, leg_id: int, attempt: Attempt | None) -> None:
+        try:
+            if attempt is None:
+                attempt = await self._prepare(leg_id)
+            if attempt is not None:
+                await self._send(attempt)
+        except (StorageBroken, asyncio.CancelledError):
+            raise
+        except Exception:
+            # A fault of ours: this leg stays in hand, so that nothing is tried with it until somebody has looked.
+            log.exception("leg_held", leg=f"P{leg_id}", wallet=self._wallet.name)
+            return
+        self._in_hand.discard(leg_id)
+        self._bell.ring()
+
+    async def _prepare(self, leg_id: int) -> Attempt | None:
+        """From an open leg to an attempt that is ready."""
+        go, leg = await self._db.write(lambda tx: payment.open_leg(tx, leg_id, self._policy, self._clock.now()))
+        if go is not Go.YES or leg is None:
+            return None
+        try:
+            new = await self._fetch(leg)
+        except TargetFailed as failed:
+            await self._not_fetched(leg, failed)
+            return None
+        except (BadTarget, BadInvoice, InvoiceRefused) as refused:
+            reason = str(refused)
+            await self._db.write(lambda tx: payment.not_fetched(tx, leg_id, reason, self._policy, self._clock.now()))
+            return None
+        if not self._may_pay():
+            return None
+        return await self._db.write(lambda tx: payment.ready(tx, leg_id, new, self._policy, self._clock.now()))
+
+    async def _not_fetched(self, leg: Leg, failed: TargetFailed) -> None:
+        now = self._clock.now()
+        reason = str(failed)
+        log.info("target_failed", leg=f"P{leg.id}", reason=reason)
+        if failed.reason == "out_of_range":
+            await self._db.write(lambda tx: payment.unpayable(tx, leg.id, reason, now))
+        else:
+            await self._db.write(lambda tx: payment.not_fetched(tx, leg.id, reason, self._policy, now))
+
+    async def _fetch(self, leg: Leg) -> NewAttempt:
+        """Asks the payee for an invoice and checks it. The most dangerous call of the program: see payouts."""
+        if leg.target is None:
+            raise AssertionError(f"open leg P{leg.id} without a target")
+        target = parse_target(leg.target, allow_private=self._rules.allow_private)
+        fetched = await self._targets.fetch_invoice(target, leg.due_msat, f"satmachine P{leg.id}")
+        invoice = bolt11.decode(fetched.invoice_text)
+        warning = check_invoice(
+            invoice,
+            self._rules.invoices,
+            amount_msat=leg.due_msat,
+            now=self._clock.now(),
+            description_hash=fetched.description_hash,
+        )
+        if warning:
+            log.info("invoice_warning", leg=f"P{leg.id}", warning=warning)
+        return NewAttempt(
+            payment_hash=invoice.payment_hash,
+            invoice=invoice.text,
+            amount_msat=leg.due_msat,
+            payee_key=invoice.payee,
+            expires_at=invoice.expires_at,
+            verify_url=fetched.verify_url,
+        )
+
+    async def _send(self, attempt: Attempt) -> None:
+        """From ready to sent, then out; waits for an answer no longer than the time for one."""
+        async with self._slots:
+            if not self._may_pay() or attempt.state is not AttemptState.READY:
+                return
+            now = self._clock.now()
+            try:
+                await self._wallet.client.ready()
+                request = self._wallet.client.prepare_pay(
+                    attempt.invoice,
+                    expires_at=payment.request_lifetime(attempt, self._policy, now),
+                    metadata={"leg": f"P{attempt.leg_id}"},
+                )
+            except WalletTrouble as trouble:
+                log.info("wallet_not_ready", wallet=self._wallet.name, reason=str(trouble))
+                later = now + RETRY_SECONDS
+                await self._db.write(lambda tx: attempts.check_again(tx, attempt.payment_hash, later, counts=False))
+                return
+            if not await self._db.write(lambda tx: payment.send(tx, attempt.payment_hash, request, self._policy, now)):
+                return
+            self.talking += 1
+            try:
+                await self._wallet.publish_and_wait(request, self._rules.timeout_seconds)
+            finally:
+                self.talking -= 1

@@ -1,0 +1,60 @@
+"""Orders that move money, or decide where it goes, are done in two steps: first what would happen and a code, then the
+code, within ten minutes, from the same sender. If by then something else would happen, that is shown instead."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from handlers.commands import registry
+from handlers.commands.registry import Command
+from handlers.context import Context
+from ledger.errors import Code, Refusal
+from storage import orders
+from storage.orders import Waiting
+
+CODE_SECONDS: Final = 600
+_LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that reads like another
+
+
+class Told(dict[str, Any]):
+    """A result that is worded as another command's than the one that was given."""
+
+    def __init__(self, wording: str, result: Mapping[str, Any]) -> None:
+        super().__init__(result)
+        self.wording = wording
+
+
+def offer(ctx: Context, command: Command, values: dict[str, Any], preview: dict[str, Any], *, changed: bool) -> Told:
+    """Keeps the order and gives out its code."""
+    code = "".join(secrets.choice(_LETTERS) for _ in range(6))
+    waiting = Waiting(command.name, values, canonical(preview))
+    expires_at = ctx.now + CODE_SECONDS
+    orders.offer(ctx.tx, code=code, sender=ctx.sender, waiting=waiting, expires_at=expires_at, now=ctx.now)
+    return Told(f"{command.name}?", {"code": code, "expires_at": expires_at, "changed": changed, "preview": preview})
+
+
+def confirm(ctx: Context, code: str) -> Told:
+    """Does what waits for the code, or says what would happen now."""
+    waiting = orders.take_waiting(ctx.tx, ctx.sender, code.upper(), ctx.now)
+    command = registry.get(waiting.method) if waiting else None
+    if waiting is None or command is None or command.preview is None:
+        raise Refusal(
+            Code.NOT_FOUND, "nothing waits for this code (it lives for 10 min): give the order again", field="code"
+        )
+    if not command.allowed(ctx.roles):
+        raise Refusal(Code.FORBIDDEN, f"{command.name} is not for you any more")
+    inner = replace(ctx, command=command.name)
+    params = command.parse(waiting.params)
+    preview = command.preview(inner, params)
+    if preview is not None and canonical(preview) != waiting.preview:
+        return offer(inner, command, waiting.params, preview, changed=True)
+    return Told(command.name, command.run(inner, params))
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)

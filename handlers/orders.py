@@ -1,0 +1,242 @@
+"""A direct message is an order: when this has run, it has been acted on once for ever, and its answer waits to be sent.
+
+All of it happens in the one transaction that the message is taken in: the effect, its line in the audit log, the record
+that this message was acted on, and the answer. A refusal undoes the effect and becomes the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from handlers import commands, money_orders, replies
+from handlers.commands import registry
+from handlers.commands.grammar import bind
+from handlers.commands.paging import Listing
+from handlers.commands.registry import Command
+from handlers.context import Context, Live, Message, Settings
+from handlers.envelope import Envelope, open_envelope
+from handlers.roles import roles_of
+from ledger.errors import Code, Refusal
+from storage import journal, orders, outbox
+from storage.db import Tx
+from storage.errors import is_broken
+
+__all__ = ["Message", "commands", "handle"]
+
+MAX_ANSWER_BYTES: Final = 65_408
+"""What NIP-44 carries here."""
+MAX_AHEAD_SECONDS: Final = 120
+ORDERS_A_MINUTE: Final = 600
+STRANGERS_A_MINUTE: Final = 10
+_NOT_KEPT: Final = frozenset({Code.STALE, Code.RATE_LIMITED, Code.CONFIRM_REQUIRED, Code.INTERNAL})
+"""Refusals after which the same order under the same id may be given again: nothing was decided on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of an order."""
+
+    text: str
+    method: str
+    refusal: Refusal | None = None
+    bug: Exception | None = None
+
+
+def handle(tx: Tx, message: Message, settings: Settings, live: Live, now: int) -> Exception | None:
+    """Acts on an authenticated direct message, once for ever, and puts the answer into the outbox.
+
+    Returns the error where there was a bug: its order was undone and answered `internal`; the caller logs it.
+    """
+    if orders.acted_on(tx, message.id):
+        return None
+    if message.sender == settings.bot_pubkey and orders.is_own_message(tx, message.sender, message.text):
+        return None
+    operators = settings.operators | {settings.bot_pubkey}
+    roles = roles_of(tx, message.sender, operators=operators, platforms=settings.platforms)
+    ctx = Context(tx, now, settings, live, message, roles)
+    envelope = open_envelope(message.text)
+    if not roles:
+        return _of_stranger(ctx, envelope)
+    if orders.count_order(tx, message.sender, now) > ORDERS_A_MINUTE:
+        refusal = Refusal(Code.RATE_LIMITED, f"more than {ORDERS_A_MINUTE} orders in a minute: wait a minute")
+        _send(ctx, _error(envelope, refusal))
+        return None
+    answer = _again(ctx, envelope)
+    repeated = answer is not None
+    if answer is None:
+        answer = _perform(ctx, envelope)
+    _keep(ctx, envelope, answer, repeated=repeated)
+    _send(ctx, answer.text)
+    return answer.bug
+
+
+def _of_stranger(ctx: Context, envelope: Envelope) -> Exception | None:
+    """Somebody without a role may join, and gets one answer a day to everything else. Old messages get none."""
+    if _stale(ctx):
+        return None
+    if _is_join(envelope):
+        if orders.count_order(ctx.tx, ctx.sender, ctx.now) > STRANGERS_A_MINUTE:
+            return None
+    elif not orders.stranger_may_be_answered(ctx.tx, ctx.sender, ctx.now):
+        return None
+    answer = _again(ctx, envelope)
+    repeated = answer is not None
+    if answer is None:
+        answer = _perform(ctx, envelope)
+    if answer.refusal is None:
+        _keep(ctx, envelope, answer, repeated=repeated)
+    _send(ctx, answer.text)
+    return answer.bug
+
+
+def _is_join(envelope: Envelope) -> bool:
+    if envelope.json:
+        return envelope.method == "join"
+    return bool(envelope.words) and envelope.words[0].key is None and envelope.words[0].text.lower() == "join"
+
+
+def _stale(ctx: Context) -> bool:
+    age = ctx.now - ctx.message.said_at
+    return age > ctx.settings.order_max_age_seconds or age < -MAX_AHEAD_SECONDS
+
+
+def _again(ctx: Context, envelope: Envelope) -> _Answer | None:
+    """The answer to an order that this sender gave before under the same id; `conflict` where it was another order."""
+    if envelope.key is None or not envelope.digest:
+        return None
+    kept = orders.by_order_id(ctx.tx, ctx.sender, envelope.key)
+    if kept is None:
+        return None
+    if kept.digest == envelope.digest:
+        return _Answer(kept.answer, envelope.method)
+    refusal = Refusal(Code.CONFLICT, "this id was used for another order: give each order its own id", field="id")
+    return _Answer(_error(envelope, refusal), envelope.method, refusal)
+
+
+def _perform(ctx: Context, envelope: Envelope) -> _Answer:
+    """Runs the order so that it is done wholly or not at all, its answer included."""
+    command: Command | None = None
+    try:
+        if envelope.refusal is not None:
+            raise envelope.refusal
+        command, values = _command(ctx, envelope)
+        with orders.undone_on_error(ctx.tx):
+            return _Answer(_run(ctx, envelope, command, values), command.name)
+    except Refusal as refusal:
+        if command is not None and command.preview is not None and ctx.roles:
+            _record_refused(ctx, command, refusal)
+        return _Answer(_error(envelope, refusal), command.name if command else "", refusal)
+    except Exception as error:  # a bug in one order must not stop the others; the caller logs it
+        if is_broken(error):
+            raise
+        failed = Refusal(Code.INTERNAL, "that went wrong here, nothing was done: look at the log, try again later")
+        return _Answer(_error(envelope, failed), command.name if command else "", failed, error)
+
+
+def _command(ctx: Context, envelope: Envelope) -> tuple[Command, dict[str, Any]]:
+    """Which command it is, and its parameters as they were given."""
+    if envelope.json:
+        return registry.by_method(envelope.method, ctx.roles), envelope.params
+    command, following = registry.by_words(envelope.words, ctx.roles)
+    return command, dict(bind(following, command.places, command.rest))
+
+
+def _run(ctx: Context, envelope: Envelope, command: Command, values: dict[str, Any]) -> str:
+    if not command.allowed(ctx.roles):
+        who = " and ".join(sorted(f"{role.value}s" for role in command.roles))
+        raise Refusal(Code.FORBIDDEN, f"{command.name} is for {who}: say help for what you can do here")
+    if command.changes and _stale(ctx):
+        raise Refusal(Code.STALE, "this message comes too late, or from a clock that is wrong: send it again")
+    inner = replace(ctx, command=command.name)
+    params = command.parse(values)
+    preview = command.preview(inner, params) if command.preview is not None else None
+    if preview is None or envelope.confirm:
+        result = command.run(inner, params)
+    elif envelope.json:
+        raise Refusal(
+            Code.CONFIRM_REQUIRED,
+            'this moves money or decides where it goes: look at the preview, send it again with "confirm": true',
+            extra={"preview": preview},
+        )
+    else:
+        result = money_orders.offer(inner, command, values, preview, changed=False)
+    return _result(envelope, command, result)
+
+
+def _record_refused(ctx: Context, command: Command, refusal: Refusal) -> None:
+    if refusal.code in (Code.CONFIRM_REQUIRED, Code.STALE):
+        return
+    after = {"refused": refusal.code.value, "field": refusal.field}
+    journal.record(ctx.tx, at=ctx.now, who=ctx.sender, command=command.name, target=None, after=after)
+
+
+def _keep(ctx: Context, envelope: Envelope, answer: _Answer, *, repeated: bool) -> None:
+    """This message is never acted on again; under its sender's id the answer can be had again."""
+    free = repeated or (answer.refusal is not None and answer.refusal.code in _NOT_KEPT)
+    orders.keep(
+        ctx.tx,
+        rumor_id=ctx.message.id,
+        sender=ctx.sender,
+        order_id=None if free or not envelope.digest else envelope.key,
+        digest=envelope.digest,
+        method=answer.method[:64],
+        answer=answer.text,
+        now=ctx.now,
+    )
+
+
+def _send(ctx: Context, text: str) -> None:
+    message = ctx.message
+    outbox.put_dm(ctx.tx, to=message.sender, text=text, answers=message.id, signed=message.signed, now=ctx.now)
+
+
+def _result(envelope: Envelope, command: Command, result: dict[str, Any]) -> str:
+    if envelope.json:
+        return _fitting(envelope, result)
+    wording = result.wording if isinstance(result, money_orders.Told) else command.name
+    return _cut(replies.render(wording, result))
+
+
+def _error(envelope: Envelope, refusal: Refusal) -> str:
+    if not envelope.json:
+        return _cut(replies.render_refusal(refusal))
+    error: dict[str, Any] = {"code": refusal.code.value, "message": refusal.message}
+    if refusal.field is not None:
+        error["field"] = refusal.field
+    return _json({"id": envelope.order_id, "error": {**refusal.extra, **error}})
+
+
+def _fitting(envelope: Envelope, result: dict[str, Any]) -> str:
+    """The answer in JSON, with fewer items where all of them would not fit a message."""
+    text = _json({"id": envelope.order_id, "result": result})
+    over = len(text.encode()) - MAX_ANSWER_BYTES
+    if over <= 0:
+        return text
+    if isinstance(result, Listing):
+        result.shortened(MAX_ANSWER_BYTES - 1_000)
+    else:
+        _shorten_longest(result, over)
+    return _json({"id": envelope.order_id, "result": result})
+
+
+def _shorten_longest(result: dict[str, Any], over: int) -> None:
+    """Cuts the longest lists of one thing's story from their end; `next` says from which id on something is missing."""
+    while over > 0:
+        lists = {key: value for key, value in result.items() if isinstance(value, list) and value}
+        if not lists:
+            return
+        longest = max(lists, key=lambda key: len(_json(lists[key])))
+        dropped = lists[longest].pop()
+        result["next"] = dropped.get("id", longest) if isinstance(dropped, dict) else longest
+        over -= len(_json(dropped).encode()) - 80
+
+
+def _cut(text: str) -> str:
+    raw = text.encode()
+    return text if len(raw) <= MAX_ANSWER_BYTES else raw[: MAX_ANSWER_BYTES - 3].decode(errors="ignore") + "…"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

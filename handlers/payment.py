@@ -1,0 +1,247 @@
+"""Every step of paying a leg, as the transaction that makes it true before anything is done in the world.
+
+payer and resolver (bot/workers) do the talking; what may be said next, and what an answer means, is decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ledger.decide.attempt import (
+    AttemptPolicy,
+    check_delay,
+    missing_for_release,
+    request_expiry,
+    state_after,
+)
+from ledger.model import Attempt, Leg
+from ledger.money import MSAT
+from ledger.states import AttemptState, EvidenceClass, LegStatus
+from nwc.evidence import Evidence
+from nwc.requests import SignedRequest
+from storage import attempts, journal, legs, settlements, wallets
+from storage.attempts import NewAttempt
+from storage.db import Tx
+
+_DAY = 86_400
+DAY_CAP_RETRY_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPolicy:
+    """Limits of the `[payouts]` section; 0 means no cap where the configuration says so."""
+
+    attempt: AttemptPolicy
+    max_attempts: int
+    invoice_min_left: int
+    max_leg_sats: int
+    max_day_sats: int
+
+
+class Go(StrEnum):
+    """Whether a leg may be paid now."""
+
+    YES = "yes"
+    DONE = "done"
+    """Nothing is left to pay: closed meanwhile, or covered by a credit."""
+    LATER = "later"
+
+
+def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, Leg | None]:
+    """Before an invoice is asked for: still open, nothing live, nothing paused; credits are set off."""
+    leg = legs.get(tx, leg_id)
+    if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
+        return Go.DONE, leg
+    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet):
+        return Go.LATER, leg
+    if leg.amount_sats > policy.max_leg_sats:
+        legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
+        return Go.DONE, leg
+    leg = attempts.use_credit(tx, leg)
+    if leg.due_msat == 0:
+        legs.complete(tx, leg, 0, now)
+        return Go.DONE, leg
+    spent_msat = attempts.spent_msat(tx, leg.wallet, now - _DAY) if policy.max_day_sats else 0
+    if policy.max_day_sats and spent_msat + leg.due_msat > policy.max_day_sats * MSAT:
+        reason = f"over the cap of {policy.max_day_sats:,} sats a day"
+        legs.put_off(tx, leg, next_try_at=now + DAY_CAP_RETRY_SECONDS, reason=reason, counts=False)
+        return Go.LATER, leg
+    return Go.YES, leg
+
+
+def not_fetched(tx: Tx, leg_id: int, reason: str, policy: PaymentPolicy, now: int) -> None:
+    """The target gave no invoice that may be paid: tried again, spaced out, then failed."""
+    leg = legs.get(tx, leg_id)
+    if leg is None or leg.status is not LegStatus.PENDING:
+        return
+    _use_up_a_try(tx, leg, reason, policy, now)
+
+
+def unpayable(tx: Tx, leg_id: int, reason: str, now: int) -> None:
+    """The payee takes no such amount: the leg is skipped."""
+    leg = legs.get(tx, leg_id)
+    if leg is not None and leg.status is LegStatus.PENDING and attempts.live(tx, leg_id) is None:
+        legs.skip(tx, leg, reason, now)
+
+
+def ready(tx: Tx, leg_id: int, new: NewAttempt, policy: PaymentPolicy, now: int) -> Attempt | None:
+    """A checked invoice is stored as the leg's one live attempt. None: the leg closed or paused meanwhile, or the
+    invoice was seen before (then a try is used up)."""
+    leg = legs.get(tx, leg_id)
+    if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
+        return None
+    if attempts.hash_known(tx, new.payment_hash):
+        _use_up_a_try(tx, leg, "the payee gave an invoice that was seen before", policy, now)
+        return None
+    # whoever stored it sends it now; the resolver takes it up only if that did not happen
+    return attempts.insert_ready(tx, leg, new, now, now + policy.attempt.resolve[-1])
+
+
+def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolicy, now: int) -> bool:
+    """From ready to sent, with the signed bytes. True: commit done, they may leave. False: they must not."""
+    attempt = attempts.get(tx, payment_hash)
+    if attempt is None or attempt.state is not AttemptState.READY:
+        return False
+    leg = legs.get(tx, attempt.leg_id)
+    if leg is None:
+        raise AssertionError(f"attempt {payment_hash} without its leg")
+    if leg.status is not LegStatus.PENDING:
+        attempts.end(tx, attempt, AttemptState.DROPPED, "its leg is closed", now)
+        return False
+    if attempt.expires_at - now < policy.invoice_min_left or request.expires_at <= now:
+        attempts.end(tx, attempt, AttemptState.DROPPED, "too near its expiry", now)
+        _use_up_a_try(tx, leg, "the invoice came too near its expiry before it could be sent", policy, now)
+        return False
+    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet):
+        attempts.check_again(tx, payment_hash, now + policy.attempt.resolve[-1], counts=False)
+        return False
+    if not attempts.set_sent(tx, payment_hash, now, now + policy.attempt.resolve[0]):
+        return False
+    _store_request(tx, payment_hash, request)
+    return True
+
+
+def pay_again(tx: Tx, payment_hash: str, request: SignedRequest, now: int) -> bool:
+    """A further request for the same invoice, once none lives. True: it is stored and may leave."""
+    attempt = attempts.get(tx, payment_hash)
+    if attempt is None or attempt.state is not AttemptState.SENT:
+        return False
+    leg = legs.get(tx, attempt.leg_id)
+    if leg is None or leg.status is not LegStatus.PENDING or not legs.may_be_paid(tx, leg):
+        return False
+    _store_request(tx, payment_hash, request)
+    return True
+
+
+def request_lifetime(attempt: Attempt, policy: PaymentPolicy, now: int) -> int:
+    """When a request made now expires."""
+    return request_expiry(attempt.expires_at, now, policy.attempt)
+
+
+def learn(
+    tx: Tx,
+    payment_hash: str,
+    found: Evidence,
+    *,
+    source: str,
+    asked_at: int,
+    policy: PaymentPolicy,
+    now: int,
+    extra: dict[str, Any] | None = None,
+) -> AttemptState | None:
+    """Stores a piece of evidence and does what it means. Returns the attempt's state; None for an unknown hash."""
+    if source == "control":
+        raise ValueError("a control look-up is about another payment: note_control")
+    attempt = attempts.get(tx, payment_hash)
+    if attempt is None:
+        return None
+    attempts.add_evidence(
+        tx, payment_hash, found.cls, source, asked_at=asked_at, now=now, detail={"said": found.detail, **(extra or {})}
+    )
+    after = state_after(attempt.state, found.cls)
+    if found.cls is EvidenceClass.PROOF and after is AttemptState.SETTLED and attempt.state is not AttemptState.SETTLED:
+        if found.preimage is None:
+            raise AssertionError("proof without a preimage")
+        surplus = attempts.settle(tx, attempt, found.preimage, found.fees_paid_msat or 0, now)
+        if surplus:
+            _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
+    elif after is AttemptState.CLAIMED and attempt.state is AttemptState.SENT:
+        attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
+    return after
+
+
+def answered(tx: Tx, request_id: str, now: int, *, ask_soon: bool, policy: PaymentPolicy) -> str | None:
+    """Notes that a request got an answer; an error says nothing about the payment, only that to ask soon is wise."""
+    payment_hash = attempts.request_of(tx, request_id)
+    if payment_hash is None:
+        return None
+    attempts.set_answered(tx, request_id, now)
+    attempt = attempts.get(tx, payment_hash)
+    if ask_soon and attempt is not None and attempt.next_check_at > now + policy.attempt.resolve[0]:
+        attempts.check_again(tx, payment_hash, now + policy.attempt.resolve[0], counts=False)
+    return payment_hash
+
+
+def checked(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int) -> None:
+    """After a look-up: when to ask next."""
+    attempt = attempts.get(tx, payment_hash)
+    if attempt is None or attempt.state not in (AttemptState.SENT, AttemptState.CLAIMED):
+        return
+    attempts.check_again(tx, payment_hash, now + check_delay(attempt.checks, policy.attempt), counts=True)
+
+
+def note_control(tx: Tx, payment_hash: str, *, found: bool, asked_at: int, now: int) -> None:
+    """Whether a look-up of another payment, known to be settled, found it: does this wallet still know its past?"""
+    cls = EvidenceClass.PROOF if found else EvidenceClass.NONE
+    attempts.add_evidence(tx, payment_hash, cls, "control", asked_at=asked_at, now=now, detail=None)
+
+
+def release(
+    tx: Tx, payment_hash: str, quarantine_override: int, policy: PaymentPolicy, now: int, *, clock_sane: bool
+) -> tuple[str, ...]:
+    """Releases an attempt if, and only if, nothing is missing for it; returns what is missing."""
+    dossier = attempts.dossier(tx, payment_hash, quarantine_override)
+    if dossier is None:
+        return ("no such attempt",)
+    missing = missing_for_release(dossier, now, policy.attempt, clock_sane=clock_sane)
+    if missing:
+        return missing
+    attempts.end(tx, dossier.attempt, AttemptState.RELEASED, "certain never to settle, by rule", now)
+    _audit(tx, dossier.attempt, "payment.release", "released by rule", now)
+    leg = legs.get(tx, dossier.attempt.leg_id)
+    if leg is not None and leg.status is LegStatus.PENDING:
+        _use_up_a_try(tx, leg, "an attempt ended unpaid", policy, now)
+    return ()
+
+
+def _use_up_a_try(tx: Tx, leg: Leg, reason: str, policy: PaymentPolicy, now: int) -> None:
+    if leg.tries + 1 >= policy.max_attempts:
+        legs.fail(tx, leg, reason, now)
+        return
+    spacing = policy.attempt.resend
+    legs.put_off(tx, leg, next_try_at=now + spacing[min(leg.tries, len(spacing) - 1)], reason=reason, counts=True)
+
+
+def _store_request(tx: Tx, payment_hash: str, request: SignedRequest) -> None:
+    attempts.insert_request(
+        tx,
+        payment_hash,
+        request.event.id,
+        request.text,
+        request.event.created_at,
+        request.expires_at,
+    )
+
+
+def _audit(tx: Tx, attempt: Attempt, command: str, what: str, now: int) -> None:
+    journal.record(
+        tx,
+        at=now,
+        who="satmachine",
+        command=command,
+        target=f"P{attempt.leg_id}",
+        after={"payment_hash": attempt.payment_hash, "what": what},
+    )
+    settlements.mark_view(tx, "worklist")

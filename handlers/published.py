@@ -1,0 +1,69 @@
+"""The published views: worklist events for the operators, balance events for the LPs, and the bot's own profile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from handlers.context import Settings
+from ledger import views
+from storage import outbox, reports
+from storage.db import Tx
+
+KIND: Final = 30_078
+PROFILE: Final = 0
+RELAY_LIST: Final = 10_002
+DM_RELAYS: Final = 10_050
+
+
+def refresh(tx: Tx, settings: Settings, now: int) -> None:
+    """Puts into the outbox what differs from what was published last."""
+    stale = {row["view"] for row in tx.all("SELECT view FROM stale_views")}
+    tx.run("DELETE FROM stale_views")
+    _worklist(tx, settings, now)
+    for view in stale:
+        name, _, key = view.partition(":")
+        if name == "balance":
+            _balance(tx, int(key), now)
+
+
+def _worklist(tx: Tx, settings: Settings, now: int) -> None:
+    items, unlisted = reports.worklist_facts(tx, now, settings.stuck_after_minutes, settings.unmatched_after_seconds)
+    content = views.worklist(items, now, unlisted=unlisted)
+    for admin in sorted(settings.operators):
+        _put(tx, f"satmachine:worklist:{admin}", admin, content, now)
+
+
+def _balance(tx: Tx, lp_id: int, now: int) -> None:
+    pubkey, enrolments = reports.lp_balance_facts(tx, lp_id)
+    _put(tx, f"satmachine:balance:{pubkey}", pubkey, views.lp_balance(pubkey, enrolments, now), now)
+
+
+def _put(tx: Tx, d: str, recipient: str, content: dict[str, object], now: int) -> None:
+    outbox.put_replaceable(
+        tx,
+        kind=KIND,
+        d=d,
+        tags=[["p", recipient]],
+        content=views.content_text(content),
+        encrypt_to=recipient,
+        now=now,
+        meaning=views.content_digest(content),
+    )
+
+
+def profile(tx: Tx, *, name: str, relays: Sequence[str], dm_relays: Sequence[str], now: int) -> None:
+    """Kinds 0, 10002 and 10050: who the bot is, where it reads and writes, where it reads direct messages."""
+    about = "Pays what Lightning ATM transactions owe. Send help as a direct message."
+    metadata = json.dumps({"name": name, "about": about, "bot": True}, ensure_ascii=False, separators=(",", ":"))
+    rows: list[tuple[int, list[list[str]], str]] = [
+        (PROFILE, [], metadata),
+        (RELAY_LIST, [["r", url] for url in relays], ""),
+        (DM_RELAYS, [["relay", url] for url in dm_relays], ""),
+    ]
+    for kind, tags, content in rows:
+        meaning = json.dumps([tags, content])
+        outbox.put_replaceable(
+            tx, kind=kind, d=None, tags=tags, content=content, encrypt_to=None, now=now, meaning=meaning
+        )

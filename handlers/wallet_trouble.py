@@ -1,0 +1,87 @@
+"""A wallet said that it can't pay: nothing new is tried with it, and the operators are told once, with what is missing.
+
+The pause says nothing about the payment that was refused; that one is looked up like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from handlers import notices
+from ledger.money import MSAT, PPM
+from nwc.messages import ErrorAnswer
+from storage import attempts, legs, wallets
+from storage.db import Tx
+
+BROKE: Final = "no_balance"
+QUOTA: Final = "quota"
+REVOKED: Final = "revoked"
+RATE_LIMITED: Final = "rate_limited"
+
+_BY_CODE: Final = {
+    "INSUFFICIENT_BALANCE": BROKE,
+    "QUOTA_EXCEEDED": QUOTA,
+    "RESTRICTED": REVOKED,
+    "UNAUTHORIZED": REVOKED,
+    "RATE_LIMITED": RATE_LIMITED,
+}
+_SAYS_BROKE: Final = re.compile(r"insufficient|not enough (?:balance|funds|sats)", re.IGNORECASE)
+_FEE_RESERVE_PPM: Final = 10_000
+_FEE_RESERVE_MSAT: Final = 10 * MSAT
+"""What wallets keep back for routing: with less than that on top they refuse again."""
+
+
+def pause_reason(answer: ErrorAnswer) -> str | None:
+    """Which pause an error of `pay_invoice` calls for, if any."""
+    reason = _BY_CODE.get(answer.code)
+    if reason is None and _SAYS_BROKE.search(answer.message):
+        return BROKE
+    return reason
+
+
+def heed(tx: Tx, wallet: str, payment_hash: str, answer: ErrorAnswer, operators: Iterable[str], now: int) -> None:
+    """Pauses the wallet where the error of this attempt calls for it."""
+    reason = pause_reason(answer)
+    attempt = attempts.get(tx, payment_hash)
+    if reason is None or attempt is None:
+        return
+    needed_msat = attempt.amount_msat + attempt.amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
+    if wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now):
+        notices.tell(tx, operators, _text(tx, wallet, reason, attempt.leg_id, needed_msat), now)
+
+
+def balance_seen(tx: Tx, wallet: str, balance_msat: int, operators: Iterable[str], now: int) -> None:
+    """A balance came in: notes it, and ends a pause that it shows to be over."""
+    wallets.set_balance(tx, wallet, balance_msat, now)
+    known = wallets.get(tx, wallet)
+    if known is None or known.paused_at is None or known.paused_reason == QUOTA:
+        return  # a balance says nothing about a quota: `resume` ends that pause
+    if known.paused_reason == BROKE and balance_msat < known.missing_msat:
+        return
+    wallets.resume(tx, wallet)
+    notices.tell(tx, operators, f"Wallet {wallet} has {balance_msat // MSAT:,} sats: payments from it go on.", now)
+
+
+def _text(tx: Tx, wallet: str, reason: str, leg_id: int, needed_msat: int) -> str:
+    if reason == BROKE:
+        known = wallets.get(tx, wallet)
+        total = max(needed_msat, legs.open_msat(tx, wallet))
+        have = known.balance_msat if known is not None and known.balance_msat is not None else 0
+        missing = max(-(-(total - have) // MSAT), -(-needed_msat // MSAT) if have >= total else 0)
+        return (
+            f"Wallet {wallet} has too little to pay P{leg_id}: about {missing:,} sats are missing for what is owed. "
+            "Nothing more is paid from it until it is filled. Nothing is lost: it goes on by itself then."
+        )
+    if reason == QUOTA:
+        return (
+            f"Wallet {wallet} refused P{leg_id}: the connection's budget is used up. Nothing more is paid from it. "
+            "Raise the budget in the wallet, then send: resume"
+        )
+    if reason == REVOKED:
+        return (
+            f"Wallet {wallet} refused P{leg_id}: the connection may not pay any more (revoked or restricted). "
+            "Allow it again in the wallet; it goes on by itself then, or send: resume"
+        )
+    return f"Wallet {wallet} asks us to slow down: payments from it wait a little and go on by themselves."
