@@ -136,6 +136,7 @@ class Daemon:
         for subscription in subscriptions(self.secrets.keys.public_key, since):
             parts.relays.subscribe(subscription)
         async with contextlib.AsyncExitStack() as open_parts:
+            await open_parts.enter_async_context(parts.http)
             await open_parts.enter_async_context(parts.relays)
             for part in parts.wallets.values():
                 await self._expect_answers(db, part.wallet.name)

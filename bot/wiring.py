@@ -57,6 +57,7 @@ class WalletParts:
 @dataclass(slots=True)
 class Parts:
     relays: Relays
+    http: GuardedHttp
     intake: Intake
     prover: Prover
     distributor: Distributor
@@ -116,6 +117,7 @@ class Wiring:
         wallets.update({name: part.wallet for name, part in parts.items()})
         return Parts(
             relays=relays,
+            http=http,
             intake=intake,
             prover=prover,
             distributor=Distributor(db, clock, bells.for_names("settlements")),

@@ -157,6 +157,8 @@ def learn(
     attempt = attempts.get(tx, payment_hash)
     if attempt is None:
         return None
+    if attempt.state is AttemptState.SETTLED and found.cls is EvidenceClass.PROOF:
+        return attempt.state  # wallets tell it twice, as answer and as notification
     attempts.add_evidence(
         tx, payment_hash, found.cls, source, asked_at=asked_at, now=now, detail={"said": found.detail, **(extra or {})}
     )

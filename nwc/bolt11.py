@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bech32 import CHARSET
 from coincurve import PublicKey
@@ -78,6 +79,7 @@ class Invoice:
         return max((_route_fee(route, amount_msat) for route in self.routes), default=0)
 
 
+@lru_cache(maxsize=256)  # an invoice is looked at several times on its way to being paid
 def decode(text: str) -> Invoice:
     """Reads and verifies an invoice; `text` is the bare bech32. Raises BadInvoice and nothing else."""
     try:

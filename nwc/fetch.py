@@ -8,13 +8,15 @@ No redirects, no proxies, no compression, 256 KiB and 15 seconds at most for the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import httpx
 
@@ -23,6 +25,10 @@ from nwc.foreign import parse_json
 MAX_BYTES = 256 * 1024
 MAX_SECONDS = 15.0
 MAX_URL_CHARS = 4_000
+MAX_KEPT = 32
+"""Hosts to which connections are kept, and for how long, and how many to each."""
+KEEP_SECONDS = 5.0
+KEPT_CONNECTIONS = 4
 _USER_AGENT = "satmachine"
 _HOST = re.compile(r"[a-z0-9._\-]+|[0-9a-f:.]+")  # a name or an IPv4 address; an IPv6 address, brackets off
 
@@ -77,6 +83,14 @@ class _Place:
         return name if self.port == default else f"{name}:{self.port}"
 
 
+@dataclass(slots=True)
+class _Kept:
+    """Connections that may be used again."""
+
+    transport: httpx.AsyncHTTPTransport
+    users: int = 0
+
+
 def is_public(address: Address) -> bool:
     """Whether a stranger may send us to this address: not private, local, shared, multicast, nor one in disguise."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -105,6 +119,19 @@ class GuardedHttp:
         self._max_seconds = max_seconds
         self._resolve = resolve or _system_resolve
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._open = False
+        self._kept: OrderedDict[tuple[str, str, int, Address], _Kept] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        """From here on connections are kept for the next request to the same host, a few seconds."""
+        self._open = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._open = False
+        for kept in self._kept.values():
+            await kept.transport.aclose()
+        self._kept.clear()
 
     async def get_json(self, url: str) -> object:
         """The JSON value that a GET of `url` answers, whatever the status (LUD-01). Raises FetchFailed, which names
@@ -165,7 +192,7 @@ class GuardedHttp:
         raise FetchFailed(f"{place.host} can't be reached")
 
     async def _exchange(self, place: _Place, address: Address, connect_seconds: float) -> tuple[int, bytes]:
-        """One GET at one address. A client of its own, so that no connection is shared between hosts."""
+        """One GET at one address."""
         request = httpx.Request(
             "GET",
             place.url.copy_with(host=str(address), port=place.port, fragment=None),
@@ -180,12 +207,42 @@ class GuardedHttp:
                 "timeout": httpx.Timeout(self._max_seconds, connect=connect_seconds).as_dict(),
             },
         )
-        async with httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, retries=0) as transport:
+        async with self._transport(place, address) as transport:
             response = await transport.handle_async_request(request)
             try:
                 return response.status_code, await self._body(place, response)
             finally:
                 await response.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _transport(self, place: _Place, address: Address) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+        """Connections to this host at this address, and to no other: nothing is shared between hosts."""
+        if not self._open:
+            async with self._connections() as transport:
+                yield transport
+            return
+        key = (place.url.scheme, place.host, place.port, address)
+        kept = self._kept.setdefault(key, _Kept(self._connections()))
+        self._kept.move_to_end(key)
+        kept.users += 1
+        try:
+            yield kept.transport
+        finally:
+            kept.users -= 1
+            if len(self._kept) > MAX_KEPT:
+                await self._drop_oldest()
+
+    def _connections(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEEP_SECONDS)
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, retries=0, limits=limits)
+
+    async def _drop_oldest(self) -> None:
+        """Closes the connections that nobody has used for longest."""
+        for key, kept in list(self._kept.items()):
+            if kept.users == 0:
+                del self._kept[key]
+                await kept.transport.aclose()
+                return
 
     async def _body(self, place: _Place, response: httpx.Response) -> bytes:
         if 300 <= response.status_code < 400:

@@ -94,7 +94,6 @@ def insert_ready(tx: Tx, leg: Leg, new: NewAttempt, now: int, next_check_at: int
         verify_url=new.verify_url,
         next_check_at=next_check_at,
     )
-    tx.touch("attempts")
     stored = get(tx, new.payment_hash)
     assert stored is not None
     return stored
@@ -120,7 +119,6 @@ def insert_request(tx: Tx, payment_hash: str, event_id: str, event: str, created
         publishes=1,  # it leaves right after this commit; where a crash prevents that, it is published again
         last_published_at=created_at,
     )
-    tx.touch("attempts")
 
 
 def request_of(tx: Tx, event_id: str) -> str | None:
@@ -264,7 +262,6 @@ def settle(tx: Tx, attempt: Attempt, preimage: str, fees_msat: int, now: int) ->
         " WHERE payment_hash = ?",
         (preimage, fees_msat, now, now, int(surplus), attempt.payment_hash),
     )
-    tx.touch("attempts")
     if surplus:
         tx.insert(
             "credits",
@@ -286,7 +283,7 @@ def end(tx: Tx, attempt: Attempt, state: AttemptState, reason: str, now: int) ->
         "UPDATE attempts SET state = ?, ended_at = ?, end_reason = ? WHERE payment_hash = ?",
         (state.value, now, reason, attempt.payment_hash),
     )
-    tx.touch("attempts", "legs")
+    tx.touch("legs")
 
 
 def use_credit(tx: Tx, leg: Leg) -> Leg:

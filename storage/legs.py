@@ -172,7 +172,6 @@ def room_for(tx: Tx, leg: Leg) -> bool:
 
 def _ended(tx: Tx, leg: Leg, now: int) -> None:
     _mark_balance(tx, leg.lp_id)
-    tx.touch("legs")
     if leg.settlement_id is None:
         return
     settlement = settlements.get(tx, leg.settlement_id)

@@ -75,6 +75,8 @@ class Payer:
         self._slots = asyncio.Semaphore(rules.in_flight)
         self._may_pay = may_pay
         self._in_hand: set[int] = set()
+        self._more = False
+        """Whether legs wait for which there was no room."""
         self._group = asyncio.TaskGroup()
         self.talking = 0
         """Requests that were published and are being waited for."""
@@ -97,6 +99,7 @@ class Payer:
             return RETRY_SECONDS
         room = MAX_LEGS_IN_HAND - len(self._in_hand)
         if room <= 0:
+            self._more = True
             return RETRY_SECONDS
         now = self._clock.now()
         busy = frozenset(self._in_hand)
@@ -106,6 +109,7 @@ class Payer:
                 legs.next_payable_at(tx, self._wallet.name, now),
             )
         )
+        self._more = len(due) == room
         for leg in due:
             self._take(leg.id, None)
         return RETRY_SECONDS if next_at is None else next_at - now
@@ -127,7 +131,8 @@ class Payer:
             log.exception("leg_held", leg=f"P{leg_id}", wallet=self._wallet.name)
             return
         self._in_hand.discard(leg_id)
-        self._bell.ring()
+        if self._more:
+            self._bell.ring()
 
     async def _prepare(self, leg_id: int) -> Attempt | None:
         """From an open leg to an attempt that is ready."""

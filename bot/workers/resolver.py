@@ -83,9 +83,10 @@ class Resolver:
                 await self._bell.wait(await self._seconds_to_next())
 
     async def _seconds_to_next(self) -> float:
-        now = self._clock.now()
+        """No longer than the shortest delay of a look-up: what is sent meanwhile is not announced to this task."""
+        now, soonest = self._clock.now(), self._policy.attempt.resolve[0]
         at = await self._db.read(lambda tx: attempts.next_check_at(tx, self._wallet.name, now))
-        return self._policy.attempt.resolve[-1] if at is None else at - now
+        return soonest if at is None else min(at - now, soonest)
 
     async def _all_taken_up(self, first: list[asyncio.Task[None]]) -> None:
         if first:
@@ -184,8 +185,9 @@ class Resolver:
         asked_at = self._clock.now()
         since = attempt.created_at - LIST_MARGIN_SECONDS
         try:
-            settled = await self._wallet.client.list_transactions(since)
+            # In this order: what settles in between is then in both, or in the one that counts as settled.
             everything = await self._wallet.client.list_transactions(since, unpaid=True)
+            settled = await self._wallet.client.list_transactions(since)
         except WalletTrouble:
             return EvidenceClass.NONE
         found = classify_list(attempt.payment_hash, settled, everything)

@@ -144,3 +144,18 @@ async def test_what_the_wallet_raises_goes_through() -> None:
 
     with pytest.raises(WalletSilent):
         await read_all(ask, NOW)
+
+
+async def test_ten_rows_may_be_a_full_page() -> None:
+    found = await read_all(Book(rows_of(10), offset=False, until=False, cap=10).ask, NOW)
+    assert not found.complete
+
+
+async def test_by_time_with_a_row_that_can_not_be_read() -> None:
+    book = Book(rows_of(15), offset=False, cap=20)
+
+    async def ask(offset: int, limit: int, until: int) -> TransactionPage:
+        page = await book.ask(offset, limit, until)
+        return page if len(book.asked) < 3 else TransactionPage(page.rows, unreadable=1)
+
+    assert not (await read_all(ask, NOW)).complete
