@@ -35,6 +35,12 @@ def test_a_cash_in_pays_out_what_is_left() -> None:
     assert landing.fees.fee_mismatch_sats == 0
 
 
+def test_a_machine_may_take_no_fee() -> None:
+    landing = land(report(fee_sats=0, wire_sats=100_000), machine(), platform(), None, POLICY)
+    assert landing.status is SettlementStatus.UNVERIFIED
+    assert landing.fees.fee_mismatch_sats == -8_000
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
