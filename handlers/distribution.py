@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.decide.distribution import plan
 from ledger.model import Settlement
-from ledger.states import LegStatus, settlement_after
+from ledger.states import LegType, SettlementStatus, settlement_after
 from storage import legs, lps, platform, settlements, splits
 from storage.db import Tx
 
@@ -13,16 +13,19 @@ def distribute(tx: Tx, *, token: str, limit: int, now: int) -> list[Settlement]:
     """Takes up to `limit` settlements that wait, oldest first, and plans each; the payer finds the legs."""
     claimed = settlements.claim(tx, token, now, limit)
     for settlement in claimed:
+        # What a leg already owes or has paid is not planned again, however the settlement came back here.
+        standing = legs.standing_sats(tx, settlement.id)
         planned = plan(
             settlement,
             platform.load(tx),
             splits.effective(tx, settlement.machine_id),
             lps.standings(tx, settlement.machine_id),
-            super_fee_sats=settlement.platform_fee_sats,
-            operator_fee_sats=settlement.operator_fee_sats,
-            principal_sats=settlement.principal_sats,
+            super_fee_sats=settlement.platform_fee_sats - standing.get(LegType.SUPER_FEE, 0),
+            operator_fee_sats=settlement.operator_fee_sats - standing.get(LegType.OPERATOR_SPLIT, 0),
+            principal_sats=settlement.principal_sats - standing.get(LegType.DCA, 0),
         )
         legs.insert_plan(tx, settlement, planned, now)
-        if not any(leg.status is LegStatus.PENDING for leg in planned):
-            settlements.set_status(tx, settlement.id, settlement_after(leg.status for leg in planned), now)
+        after = settlement_after(leg.status for leg in legs.of_settlement(tx, settlement.id))
+        if after is not SettlementStatus.PROCESSING:
+            settlements.set_status(tx, settlement.id, after, now)
     return claimed

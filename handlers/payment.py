@@ -59,7 +59,7 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     if leg.amount_sats > policy.max_leg_sats:
         legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
         return Go.DONE, leg
-    leg = attempts.use_credit(tx, leg)
+    leg = legs.set_off(tx, leg)
     if leg.due_msat == 0:
         legs.complete(tx, leg, 0, now)
         return Go.DONE, leg
@@ -169,8 +169,11 @@ def learn(
         surplus = attempts.settle(tx, attempt, found.preimage, found.fees_paid_msat or 0, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
-    elif after is AttemptState.CLAIMED and attempt.state is AttemptState.SENT:
-        attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
+    elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
+        if attempts.live(tx, attempt.leg_id) in (None, attempt):
+            attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
+        if attempt.state is AttemptState.RELEASED:
+            _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
     return after
 
 
@@ -194,9 +197,9 @@ def checked(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int) -> None:
     attempts.check_again(tx, payment_hash, now + check_delay(attempt.checks, policy.attempt), counts=True)
 
 
-def note_control(tx: Tx, payment_hash: str, *, found: bool, asked_at: int, now: int) -> None:
-    """Whether a look-up of another payment, known to be settled, found it: does this wallet still know its past?"""
-    cls = EvidenceClass.PROOF if found else EvidenceClass.NONE
+def note_control(tx: Tx, payment_hash: str, cls: EvidenceClass, *, asked_at: int, now: int) -> None:
+    """What a look-up of another payment, known to be settled, gave: does this wallet still know its past? `proof`:
+    it found it; `negative`: it says that there is none; `none`: it said nothing of use."""
     attempts.add_evidence(tx, payment_hash, cls, "control", asked_at=asked_at, now=now, detail=None)
 
 

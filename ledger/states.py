@@ -120,6 +120,7 @@ ATTEMPT_CHANGES: Final[frozenset[tuple[AttemptState, AttemptState]]] = frozenset
         (A.SENT, A.RELEASED),
         (A.CLAIMED, A.SETTLED),
         (A.CLAIMED, A.RELEASED),
+        (A.RELEASED, A.CLAIMED),  # the wallet changes its mind, without proof: the leg is held again
         (A.RELEASED, A.SETTLED),  # proof that came late; a second payment of a leg is booked as a credit
     }
 )

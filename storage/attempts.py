@@ -11,9 +11,8 @@ from typing import Any
 from ledger import journal as books
 from ledger.decide.attempt import Dossier, Request, Seen, WalletProfile
 from ledger.model import Attempt, Leg
-from ledger.money import MSAT
 from ledger.states import AttemptState, EvidenceClass, LegStatus
-from storage import journal, legs
+from storage import journal, legs, payee_credits
 from storage.db import Tx
 
 
@@ -186,7 +185,9 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
         )
     )
     wallet = tx.one("SELECT profile, paused_at FROM wallets WHERE name = ?", (attempt.wallet,))
+    leg = legs.get(tx, attempt.leg_id)
     assert wallet is not None
+    assert leg is not None
     return Dossier(
         attempt,
         requests,
@@ -194,6 +195,7 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
         WalletProfile(wallet["profile"]),
         quarantine_override,
         wallet_paused=wallet["paused_at"] is not None,
+        may_pay=leg.status is LegStatus.PENDING and legs.may_be_paid(tx, leg),
     )
 
 
@@ -242,9 +244,10 @@ def check_again(tx: Tx, payment_hash: str, next_check_at: int, *, counts: bool) 
 
 
 def claim_paid(tx: Tx, payment_hash: str, next_check_at: int) -> None:
-    """The wallet says paid without proof."""
+    """The wallet says paid without proof: from now on this is the leg's live attempt, also if it was released."""
     tx.run(
-        "UPDATE attempts SET state = 'claimed', next_check_at = ?, checks = 0 WHERE payment_hash = ?",
+        "UPDATE attempts SET state = 'claimed', next_check_at = ?, checks = 0, ended_at = NULL, end_reason = NULL"
+        " WHERE payment_hash = ?",
         (next_check_at, payment_hash),
     )
     tx.touch("attempts")
@@ -256,20 +259,16 @@ def settle(tx: Tx, attempt: Attempt, preimage: str, fees_msat: int, now: int) ->
     leg = legs.get(tx, attempt.leg_id)
     assert leg is not None
     paid = leg.status is LegStatus.COMPLETED or leg.status is LegStatus.REFUNDED
-    surplus = paid or leg.status in (LegStatus.VOIDED, LegStatus.SKIPPED) or not legs.room_for(tx, leg)
+    gone = leg.status in (LegStatus.VOIDED, LegStatus.SKIPPED)
+    # A credit that was set off meanwhile makes the leg owe less than this attempt has paid.
+    surplus = paid or gone or attempt.amount_msat != leg.due_msat or not legs.room_for(tx, leg)
     tx.run(
         "UPDATE attempts SET state = 'settled', preimage = ?, fees_msat = ?, settled_at = ?, ended_at = ?, surplus = ?"
         " WHERE payment_hash = ?",
         (preimage, fees_msat, now, now, int(surplus), attempt.payment_hash),
     )
     if surplus:
-        tx.insert(
-            "credits",
-            payee=leg.payee,
-            payment_hash=attempt.payment_hash,
-            amount_sats=attempt.amount_msat // MSAT,
-            created_at=now,
-        )
+        payee_credits.add(tx, leg.payee, attempt.payment_hash, attempt.amount_msat, now)
         journal.append(tx, books.surplus_paid(leg, attempt.amount_msat, fees_msat), now)
     else:
         legs.complete(tx, leg, fees_msat, now)
@@ -284,28 +283,6 @@ def end(tx: Tx, attempt: Attempt, state: AttemptState, reason: str, now: int) ->
         (state.value, now, reason, attempt.payment_hash),
     )
     tx.touch("legs")
-
-
-def use_credit(tx: Tx, leg: Leg) -> Leg:
-    """Lowers what is due on a leg by what its payee was paid twice before."""
-    rows = tx.all(
-        "SELECT id, amount_sats - used_sats AS open FROM credits"
-        " WHERE payee = ? AND used_sats < amount_sats ORDER BY id",
-        (leg.payee,),
-    )
-    if not rows:
-        return leg
-    wanted = leg.amount_sats - leg.credit_sats
-    for row in rows:
-        take = min(wanted, row["open"])
-        if take == 0:
-            break
-        tx.run("UPDATE credits SET used_sats = used_sats + ? WHERE id = ?", (take, row["id"]))
-        wanted -= take
-    tx.run("UPDATE legs SET credit_sats = ? WHERE id = ?", (leg.amount_sats - wanted, leg.id))
-    changed = legs.get(tx, leg.id)
-    assert changed is not None
-    return changed
 
 
 def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ledger import journal as books
 from ledger.model import Leg, PlannedLeg, Settlement
 from ledger.states import LegStatus, LegType, SettlementStatus, settlement_after
-from storage import journal, settlements
+from storage import journal, payee_credits, settlements
 from storage.db import Tx
 
 
@@ -43,6 +44,16 @@ def get(tx: Tx, leg_id: int) -> Leg | None:
 
 def of_settlement(tx: Tx, settlement_id: int) -> list[Leg]:
     return [from_row(row) for row in tx.all("SELECT * FROM legs WHERE settlement_id = ? ORDER BY id", (settlement_id,))]
+
+
+def standing_sats(tx: Tx, settlement_id: int) -> dict[LegType, int]:
+    """What of a settlement is in legs that count (open, completed, failed or skipped), by type."""
+    rows = tx.all(
+        "SELECT type, sum(amount_sats) AS sats FROM legs WHERE settlement_id = ?"
+        " AND status IN ('pending', 'completed', 'failed', 'skipped') GROUP BY type",
+        (settlement_id,),
+    )
+    return {LegType(row["type"]): row["sats"] for row in rows}
 
 
 def insert_plan(tx: Tx, settlement: Settlement, plan: Iterable[PlannedLeg], now: int) -> None:
@@ -138,8 +149,25 @@ def complete(tx: Tx, leg: Leg, fees_msat: int, now: int) -> None:
     _ended(tx, leg, now)
 
 
+def set_off(tx: Tx, leg: Leg) -> Leg:
+    """Lowers what is due on an open leg by what its payee was paid twice before."""
+    taken = payee_credits.take(tx, leg.payee, leg.amount_sats - leg.credit_sats)
+    if not taken:
+        return leg
+    tx.run("UPDATE legs SET credit_sats = credit_sats + ? WHERE id = ?", (taken, leg.id))
+    return replace(leg, credit_sats=leg.credit_sats + taken)
+
+
+def _return_credit(tx: Tx, leg: Leg) -> None:
+    """A leg that is not paid sets nothing off."""
+    if leg.credit_sats:
+        payee_credits.give_back(tx, leg.payee, leg.credit_sats)
+        tx.run("UPDATE legs SET credit_sats = 0 WHERE id = ?", (leg.id,))
+
+
 def skip(tx: Tx, leg: Leg, reason: str, now: int) -> None:
     """It can't be paid, by the payee's own limits: the sats stay in the wallet."""
+    _return_credit(tx, leg)
     tx.run("UPDATE legs SET status = 'skipped', reason = ? WHERE id = ?", (reason, leg.id))
     journal.append(tx, books.leg_skipped(leg), now)
     _ended(tx, leg, now)
@@ -153,6 +181,7 @@ def fail(tx: Tx, leg: Leg, reason: str, now: int) -> None:
 
 def void(tx: Tx, leg: Leg, reason: str, now: int) -> None:
     """Replaced by an order: what it owed is due again."""
+    _return_credit(tx, leg)
     tx.run("UPDATE legs SET status = 'voided', reason = ? WHERE id = ?", (reason, leg.id))
     journal.append(tx, books.leg_voided(leg), now)
     _mark_balance(tx, leg.lp_id)

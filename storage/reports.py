@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger import views
@@ -118,19 +119,16 @@ def settlements_page(
     limit: int,
 ) -> list[SettlementRow]:
     """The newest first; `since` and `until` (not included) are times of arrival."""
-    rows = tx.all(
-        _SETTLEMENT + "WHERE (:machine IS NULL OR s.machine_id = :machine) AND (:status IS NULL OR s.status = :status)"
-        " AND (:since IS NULL OR s.created_at >= :since) AND (:until IS NULL OR s.created_at < :until)"
-        " AND (:before IS NULL OR s.id < :before) ORDER BY s.id DESC LIMIT :limit",
-        {
-            "machine": machine_id,
-            "status": status,
-            "since": since,
-            "until": until,
-            "before": before_id,
-            "limit": limit,
-        },
+    where, values = _where(
+        [
+            ("s.machine_id = ?", machine_id),
+            ("s.status = ?", status),
+            ("s.created_at >= ?", since),
+            ("s.created_at < ?", until),
+            ("s.id < ?", before_id),
+        ]
     )
+    rows = tx.all(_SETTLEMENT + where + " ORDER BY s.id DESC LIMIT ?", (*values, limit))
     return [_settlement_row(row) for row in rows]
 
 
@@ -145,16 +143,28 @@ def legs_of(tx: Tx, settlement_id: int) -> list[LegRow]:
 
 def legs_page(tx: Tx, wanted: LegFilter, *, before_id: int | None, limit: int) -> list[LegRow]:
     """The newest first."""
-    rows = tx.all(
-        _LEG + "WHERE (:settlement_id IS NULL OR l.settlement_id = :settlement_id)"
-        " AND (:machine_id IS NULL OR l.machine_id = :machine_id) AND (:lp_id IS NULL OR l.lp_id = :lp_id)"
-        " AND (:type IS NULL OR l.type = :type) AND (:status IS NULL OR l.status = :status)"
-        " AND (:voided OR l.status <> 'voided')"
-        " AND (:since IS NULL OR l.created_at >= :since) AND (:until IS NULL OR l.created_at < :until)"
-        " AND (:before_id IS NULL OR l.id < :before_id) ORDER BY l.id DESC LIMIT :limit",
-        {**asdict(wanted), "before_id": before_id, "limit": limit},
+    where, values = _where(
+        [
+            ("l.settlement_id = ?", wanted.settlement_id),
+            ("l.machine_id = ?", wanted.machine_id),
+            ("l.lp_id = ?", wanted.lp_id),
+            ("l.type = ?", wanted.type),
+            ("l.status = ?", wanted.status),
+            ("l.status <> ?", None if wanted.voided else "voided"),
+            ("l.created_at >= ?", wanted.since),
+            ("l.created_at < ?", wanted.until),
+            ("l.id < ?", before_id),
+        ]
     )
+    rows = tx.all(_LEG + where + " ORDER BY l.id DESC LIMIT ?", (*values, limit))
     return [_leg_row(row) for row in rows]
+
+
+def _where(conditions: Sequence[tuple[str, int | str | None]]) -> tuple[str, list[int | str]]:
+    """Only the conditions that are given, so that the database can use its indexes."""
+    given = [(clause, value) for clause, value in conditions if value is not None]
+    clauses = " AND ".join(clause for clause, _ in given)
+    return (f"WHERE {clauses}" if given else ""), [value for _, value in given]
 
 
 def attempts_of(tx: Tx, leg_id: int) -> list[AttemptRow]:

@@ -20,13 +20,13 @@ from handlers.payment import PaymentPolicy
 from ledger.decide.attempt import Dossier, may_pay_again, resend_due
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
-from nwc.evidence import Evidence, classify_list, classify_lookup, classify_verify
+from nwc.evidence import Evidence, classify_list, classify_lookup, classify_verify, says_not_found
 from nwc.fetch import FetchFailed, GuardedHttp
 from nwc.lnurl import PayeeRefused, check_verify
 from nwc.messages import Transaction
 from nwc.ports import Clock
 from nwc.requests import SignedRequest
-from nwc.trouble import WalletTrouble
+from nwc.trouble import WalletError, WalletTrouble
 from storage import attempts
 from storage.db import Database
 from storage.errors import StorageBroken
@@ -220,16 +220,14 @@ class Resolver:
             return
         known, direction = control
         looked_up = await self._look_up(known)
-        found = (
-            isinstance(looked_up, Transaction)
-            and looked_up.payment_hash == known
-            and looked_up.direction == direction
-            and (looked_up.state == "settled" or (looked_up.state is None and looked_up.settled_at is not None))
-        )
+        cls = EvidenceClass.NONE
+        if isinstance(looked_up, WalletError) and says_not_found(looked_up):
+            cls = EvidenceClass.NEGATIVE
+        elif isinstance(looked_up, Transaction) and (looked_up.payment_hash, looked_up.direction) == (known, direction):
+            settled = looked_up.state == "settled" or (looked_up.state is None and looked_up.settled_at is not None)
+            cls = EvidenceClass.PROOF if settled else EvidenceClass.NEGATIVE
         await self._db.write(
-            lambda tx: payment.note_control(
-                tx, attempt.payment_hash, found=found, asked_at=asked_at, now=self._clock.now()
-            )
+            lambda tx: payment.note_control(tx, attempt.payment_hash, cls, asked_at=asked_at, now=self._clock.now())
         )
 
     async def _ask_payee(self, attempt: Attempt, url: str) -> None:

@@ -95,8 +95,8 @@ def state_after(state: AttemptState, found: EvidenceClass) -> AttemptState:
     """Where evidence leads; everything but proof and claim leaves the state alone."""
     if found is EvidenceClass.PROOF and state in (AttemptState.SENT, AttemptState.CLAIMED, AttemptState.RELEASED):
         return AttemptState.SETTLED
-    if found is EvidenceClass.CLAIM and state is AttemptState.SENT:
-        return AttemptState.CLAIMED
+    if found is EvidenceClass.CLAIM and state in (AttemptState.SENT, AttemptState.RELEASED):
+        return AttemptState.CLAIMED  # also after a release: no other invoice may be asked for on top of it
     return state
 
 

@@ -411,7 +411,7 @@ BEGIN SELECT raise(ABORT, 'leg: change of status not allowed'); END;
 CREATE TRIGGER attempts_changes BEFORE UPDATE OF state ON attempts
 WHEN OLD.state <> NEW.state AND (OLD.state || '>' || NEW.state) NOT IN (
     'ready>sent', 'ready>dropped', 'sent>claimed', 'sent>settled', 'sent>released', 'claimed>settled',
-    'claimed>released', 'released>settled')
+    'claimed>released', 'released>claimed', 'released>settled')
 BEGIN SELECT raise(ABORT, 'attempt: change of state not allowed'); END;
 
 CREATE TRIGGER deposits_changes BEFORE UPDATE OF status ON deposits
@@ -428,6 +428,20 @@ BEGIN SELECT raise(ABORT, 'attempt: its invoice, wallet and leg are fixed'); END
 
 CREATE TRIGGER attempts_start BEFORE INSERT ON attempts WHEN NEW.state <> 'ready'
 BEGIN SELECT raise(ABORT, 'attempt: starts as ready'); END;
+
+CREATE TRIGGER attempts_sent_for_open_legs BEFORE UPDATE OF state ON attempts
+WHEN OLD.state = 'ready' AND NEW.state = 'sent'
+     AND NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND status = 'pending')
+BEGIN SELECT raise(ABORT, 'attempt: its leg is not open'); END;
+
+CREATE TRIGGER settlements_start BEFORE INSERT ON settlements WHEN NEW.status NOT IN ('unverified', 'rejected')
+BEGIN SELECT raise(ABORT, 'settlement: starts as unverified or rejected'); END;
+
+CREATE TRIGGER legs_start BEFORE INSERT ON legs WHEN NEW.status NOT IN ('pending', 'skipped')
+BEGIN SELECT raise(ABORT, 'leg: starts as pending or skipped'); END;
+
+CREATE TRIGGER deposits_start BEFORE INSERT ON deposits WHEN NEW.status <> 'pending'
+BEGIN SELECT raise(ABORT, 'deposit: starts as pending'); END;
 
 CREATE TRIGGER attempts_of_open_legs BEFORE INSERT ON attempts
 WHEN NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND status = 'pending' AND wallet = NEW.wallet

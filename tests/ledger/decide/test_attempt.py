@@ -67,6 +67,7 @@ def test_only_proof_and_claim_change_anything(state: AttemptState, found: Eviden
         (AttemptState.CLAIMED, E.PROOF): AttemptState.SETTLED,
         (AttemptState.RELEASED, E.PROOF): AttemptState.SETTLED,
         (AttemptState.SENT, E.CLAIM): AttemptState.CLAIMED,
+        (AttemptState.RELEASED, E.CLAIM): AttemptState.CLAIMED,
     }.get((state, found), state)
     assert state_after(state, found) is expected
     assert expected is state or (state, expected) in ATTEMPT_CHANGES

@@ -1,0 +1,217 @@
+"""The books as facts for the checks of `ledger`, a stretch at a time: memory does not grow with their length.
+
+A row that can't be read is reported in `unreadable` and left out: a damaged database must be told about, not crash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from ledger.decide.attempt import Request
+from ledger.facts import (
+    AttemptFacts,
+    CreditFacts,
+    DepositFacts,
+    EnrolmentFacts,
+    JournalRow,
+    LegFacts,
+    SettlementFacts,
+    Violation,
+)
+from ledger.model import Leg
+from ledger.states import DepositStatus, LegStatus, LegType
+from storage import attempts, journal, legs, settlements
+from storage.db import Tx
+
+STRETCH: Final = 500
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is stored, read through one open transaction. `counts` says how many of each were read."""
+
+    tx: Tx
+    unreadable: list[Violation] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def journal(self) -> Iterator[JournalRow]:
+        for number, at, entry, digest in journal.entries(self.tx):
+            self._count("journal")
+            yield JournalRow(number, at, entry.kind, entry.ref, entry.postings, digest)
+
+    def audit_breaks(self) -> Iterator[int]:
+        """Numbers of the audit rows at which the chain is broken."""
+        row = self.tx.one("SELECT count(*) AS number FROM audit")
+        self._count("audit", row["number"] if row else 0)
+        return journal.audit_breaks(self.tx)
+
+    def settlements(self) -> Iterator[SettlementFacts]:
+        """All of them by id, each with its legs, their attempts and requests."""
+        last = 0
+        while rows := self.tx.all("SELECT * FROM settlements WHERE id > ? ORDER BY id LIMIT ?", (last, STRETCH)):
+            first, last = rows[0]["id"], rows[-1]["id"]
+            by_settlement: dict[int | None, list[LegFacts]] = {}
+            for leg in self._legs("l.settlement_id BETWEEN ? AND ?", (first, last)):
+                by_settlement.setdefault(leg.leg.settlement_id, []).append(leg)
+            for row in rows:
+                self._count("settlements")
+                settlement = self._read(f"S{row['id']}", settlements.from_row, row)
+                if settlement is not None:
+                    yield SettlementFacts(settlement, tuple(by_settlement.get(row["id"], ())))
+
+    def other_legs(self) -> Iterator[LegFacts]:
+        """Legs of no settlement: what orders paid."""
+        last = 0
+        while True:
+            row = self.tx.one(
+                "SELECT max(id) AS last FROM (SELECT id FROM legs WHERE settlement_id IS NULL AND id > ?"
+                " ORDER BY id LIMIT ?)",
+                (last, STRETCH),
+            )
+            if row is None or row["last"] is None:
+                return
+            first, last = last + 1, row["last"]
+            yield from self._legs("l.settlement_id IS NULL AND l.id BETWEEN ? AND ?", (first, last))
+
+    def deposits(self) -> Iterator[DepositFacts]:
+        for row in self.tx.run("SELECT id, machine_id, lp_id, amount_minor, currency, status FROM deposits"):
+            self._count("deposits")
+            deposit = self._read(f"D{row['id']}", _deposit, row)
+            if deposit is not None:
+                yield deposit
+
+    def enrolments(self) -> Iterator[EnrolmentFacts]:
+        """Its deposits and legs are added up by status here: only their sums count, and there may be millions."""
+        rows = self.tx.run("SELECT e.*, m.fiat FROM enrolments e JOIN machines m ON m.id = e.machine_id ORDER BY e.id")
+        for row in rows:
+            self._count("enrolments")
+            ref = f"L{row['lp_id']}@m{row['machine_id']}"
+            facts = self._read(ref, self._enrolment, row)
+            if facts is not None:
+                yield facts
+
+    def credits(self) -> Iterator[CreditFacts]:
+        for row in self.tx.run("SELECT payee, amount_sats, used_sats FROM credits"):
+            yield CreditFacts(row["payee"], row["amount_sats"], row["used_sats"])
+
+    def legs_with_credit(self) -> Iterator[Leg]:
+        for row in self.tx.run("SELECT * FROM legs WHERE credit_sats > 0"):
+            leg = self._read(f"P{row['id']}", legs.from_row, row)
+            if leg is not None:
+                yield leg
+
+    # --- inside ---
+
+    def _legs(self, where: str, values: tuple[int, int]) -> list[LegFacts]:
+        """`where` names the legs as `l`; it comes from above, never from outside."""
+        requests: dict[str, list[Request]] = {}
+        for row in self.tx.run(
+            "SELECT r.* FROM legs l JOIN attempts a ON a.leg_id = l.id JOIN requests r USING (payment_hash)"
+            f" WHERE {where} ORDER BY r.created_at",  # noqa: S608
+            values,
+        ):
+            requests.setdefault(row["payment_hash"], []).append(_request(row))
+        made: dict[int, list[AttemptFacts]] = {}
+        for row in self.tx.run(
+            f"SELECT a.* FROM legs l JOIN attempts a ON a.leg_id = l.id WHERE {where} ORDER BY a.created_at",  # noqa: S608
+            values,
+        ):
+            self._count("attempts")
+            attempt = self._read(row["payment_hash"], attempts.from_row, row)
+            if attempt is not None:
+                facts = AttemptFacts(attempt, tuple(requests.get(attempt.payment_hash, ())))
+                made.setdefault(attempt.leg_id, []).append(facts)
+        found = []
+        for row in self.tx.run(f"SELECT l.* FROM legs l WHERE {where} ORDER BY l.id", values):  # noqa: S608
+            self._count("legs")
+            leg = self._read(f"P{row['id']}", legs.from_row, row)
+            if leg is not None:
+                found.append(LegFacts(leg, tuple(made.get(leg.id, ()))))
+        return found
+
+    def _enrolment(self, row: sqlite3.Row) -> EnrolmentFacts:
+        place = (row["lp_id"], row["machine_id"])
+        deposits = self.tx.run(
+            "SELECT min(id) AS id, machine_id, lp_id, sum(amount_minor) AS amount_minor, currency, status FROM deposits"
+            " WHERE lp_id = ? AND machine_id = ? GROUP BY status, currency",
+            place,
+        )
+        paid = self.tx.run(
+            "SELECT type, status, currency, sum(amount_sats) AS amount_sats, sum(fiat_minor) AS fiat_minor FROM legs"
+            " WHERE lp_id = ? AND machine_id = ? GROUP BY type, status, currency",
+            place,
+        )
+        return EnrolmentFacts(
+            machine_id=row["machine_id"],
+            lp_id=row["lp_id"],
+            currency=row["fiat"],
+            deposited_minor=row["deposited_minor"],
+            pending_minor=row["pending_minor"],
+            paid_minor=row["paid_minor"],
+            reserved_minor=row["reserved_minor"],
+            paid_sats=row["paid_sats"],
+            deposits=tuple(_deposit(each) for each in deposits),
+            legs=tuple(_added_up(each, *place) for each in paid),
+        )
+
+    def _read(self, ref: str, read: Callable[[sqlite3.Row], T], row: sqlite3.Row) -> T | None:
+        try:
+            return read(row)
+        except (ValueError, ArithmeticError, TypeError) as bad:
+            self.unreadable.append(Violation("unreadable", ref, f"its row can't be read: {type(bad).__name__}"))
+            return None
+
+    def _count(self, name: str, number: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + number
+
+
+def _deposit(row: sqlite3.Row) -> DepositFacts:
+    return DepositFacts(
+        id=row["id"],
+        machine_id=row["machine_id"],
+        lp_id=row["lp_id"],
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        status=DepositStatus(row["status"]),
+    )
+
+
+def _request(row: sqlite3.Row) -> Request:
+    return Request(
+        row["event_id"],
+        row["created_at"],
+        row["expires_at"],
+        row["publishes"],
+        row["last_published_at"],
+        bool(row["answered_at"]),
+    )
+
+
+def _added_up(row: sqlite3.Row, lp_id: int, machine_id: int) -> Leg:
+    """Stands for all legs of one type, status and currency of an LP at a machine."""
+    return Leg(
+        id=0,
+        settlement_id=None,
+        machine_id=machine_id,
+        wallet="",
+        type=LegType(row["type"]),
+        status=LegStatus(row["status"]),
+        amount_sats=row["amount_sats"],
+        credit_sats=0,
+        fiat_minor=row["fiat_minor"],
+        currency=row["currency"],
+        lp_id=lp_id,
+        payee=f"lp:{lp_id}",
+        target=None,
+        label="",
+        reason=None,
+        tries=0,
+        next_try_at=0,
+        created_at=0,
+        completed_at=None,
+    )

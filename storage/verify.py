@@ -1,0 +1,123 @@
+"""Holds the books against their own rules: the file, both hash chains, every sum, every payment. Changes nothing.
+
+It reads one consistent snapshot, beside a running bot or without one. The rules are those of `ledger.invariants` and
+`ledger.balances`; here they are given everything that is stored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ledger.balances import check_accounts, expected, read_journal
+from ledger.facts import LegFacts, SettlementFacts, Violation
+from ledger.invariants import check_credits, check_enrolment, check_leg, check_settlement
+from storage.db import Tx, open_snapshot
+from storage.errors import StorageError
+from storage.facts import Facts
+from storage.migrate import migration_files, version_of
+
+MAX_LISTED: Final = 1_000
+
+
+@dataclass(slots=True)
+class Report:
+    """What differs. `counts`: how many settlements, legs, attempts, entries … were looked at."""
+
+    violations: list[Violation] = field(default_factory=list)
+    """The first thousand; `more` counts the others."""
+    more: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, found: Iterable[Violation]) -> None:
+        for violation in found:
+            if len(self.violations) < MAX_LISTED:
+                self.violations.append(violation)
+            else:
+                self.more += 1
+
+    @property
+    def clean(self) -> bool:
+        return not self.violations
+
+
+def verify_file(path: Path) -> Report:
+    """Everything there is to check about the database at `path`. Raises StorageError where it can't be read at all."""
+    with closing(open_snapshot(path)) as raw:
+        try:
+            version = _schema(raw, path)
+            if version < len(migration_files()):
+                raise StorageError(f"{path.name} has the schema of an older version: `satmachine run` migrates it")
+            raw.execute("BEGIN")
+            report = Report()
+            report.add(_check_file(raw))
+            check_books(Tx(raw), report)
+        except sqlite3.Error as error:
+            raise StorageError(f"{path.name} can't be read to the end: {error}: restore a backup") from None
+        return report
+
+
+def inspect_file(path: Path) -> None:
+    """Whether `satmachine run` can use the database at `path`, as far as a look tells. Raises StorageError."""
+    with closing(open_snapshot(path)) as raw:
+        try:
+            _schema(raw, path)
+            damage = [violation.detail for violation in _check_file(raw)]
+        except sqlite3.Error as error:
+            damage = [str(error)]
+    if damage:
+        raise StorageError(f"{path.name} is damaged ({damage[0]}): restore a backup")
+
+
+def check_books(tx: Tx, report: Report) -> None:
+    """Adds to `report` what is wrong with the books as this transaction sees them."""
+    facts = Facts(tx)
+    reading = read_journal(facts.journal())
+    report.add(reading.violations)
+    report.add(Violation("audit_chain", f"A{number}", "its hash does not fit") for number in facts.audit_breaks())
+    must = expected(_settlements(facts, report), _other_legs(facts, report), facts.deposits())
+    report.add(check_accounts(must, reading))
+    for enrolment in facts.enrolments():
+        report.add(check_enrolment(enrolment))
+    report.add(check_credits(facts.credits(), facts.legs_with_credit()))
+    report.add(facts.unreadable)
+    report.counts = facts.counts
+
+
+def _settlements(facts: Facts, report: Report) -> Iterator[SettlementFacts]:
+    """Each is checked on its way to being added up, so that they are read once."""
+    for settlement in facts.settlements():
+        report.add(check_settlement(settlement))
+        yield settlement
+
+
+def _other_legs(facts: Facts, report: Report) -> Iterator[LegFacts]:
+    for leg in facts.other_legs():
+        report.add(check_leg(leg))
+        yield leg
+
+
+def _schema(raw: sqlite3.Connection, path: Path) -> int:
+    """The version of its schema. Raises StorageError for another program's, or a newer one."""
+    version, known = version_of(raw), len(migration_files())
+    if version > known:
+        raise StorageError(
+            f"{path.name} was written by a newer version (schema {version}, this one knows {known}): "
+            "install that version, or restore an older backup"
+        )
+    if version == 0 and raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StorageError(f"{path.name} is a database of another program: name another file in [storage] path")
+    return version
+
+
+def _check_file(raw: sqlite3.Connection) -> Iterator[Violation]:
+    """SQLite's own word on its file, and rows that name others which are not there."""
+    for row in raw.execute("PRAGMA quick_check(20)"):
+        if row[0] != "ok":
+            yield Violation("file", "database", str(row[0]).replace("\n", " "))
+    for row in raw.execute("PRAGMA foreign_key_check"):
+        yield Violation("file", f"{row[0]} {row[1]}", f"it names a row of {row[2]} that is not there")
