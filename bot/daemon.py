@@ -91,7 +91,6 @@ class Daemon:
     shutdown: asyncio.Event
     clock: SystemClock = field(default_factory=SystemClock)
     timings: Timings = field(default_factory=Timings)
-    reload: Callable[[], Config] | None = None
     on_ready: Callable[[], None] | None = None
     """Called once, when the bot serves."""
     db: Database | None = None
@@ -277,7 +276,6 @@ class Daemon:
 
     async def _stop_in_order(self, parts: Parts) -> None:
         await self.shutdown.wait()
-        sd_notify.notify("STOPPING=1")
         log.info("stopping")
         parts.intake.stop()
         self._draining = True
@@ -288,20 +286,6 @@ class Daemon:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await parts.publisher.flush()
         raise _Stop
-
-    def reload_config(self) -> None:
-        """SIGHUP: roles and policy are read again. What can't be read changes nothing."""
-        if self.reload is None:
-            return
-        try:
-            fresh = self.reload()
-        except ConfigError as error:
-            log.error("configuration_not_reloaded", reason=str(error))
-            return
-        self.config = self.config.model_copy(
-            update={"roles": fresh.roles, "policy": fresh.policy, "alerts": fresh.alerts}
-        )
-        log.info("configuration_reloaded")
 
     # --- health ------------------------------------------------------------------------------------------------------
 
@@ -358,12 +342,12 @@ def main(path: Path) -> int:
     """Runs the daemon in the foreground. Exit codes: 0 stopped, 1 failed, 2 configuration."""
     try:
         config = load(path)
+        logs.configure(config.log.level, config.log.format)
         secrets = read_secrets(config)
     except ConfigError as error:
         return _refuse(str(error), 2)
     except CannotStart as error:
         return _refuse("\n".join(f"{path}: {line}" for line in str(error).splitlines()), 2)
-    logs.configure(config.log.level, config.log.format)
     try:
         return asyncio.run(_main(path, config, secrets))
     except KeyboardInterrupt:
@@ -375,12 +359,38 @@ def main(path: Path) -> int:
 
 
 async def _main(path: Path, config: Config, secrets: Secrets) -> int:
-    shutdown = asyncio.Event()
-    daemon = Daemon(config, secrets, shutdown, reload=lambda: load(path))
+    """Runs one daemon after another: SIGHUP ends one in order and begins the next with the configuration as it is
+    then, so that there is no half-way reload. A configuration that can't be used changes nothing."""
     loop = asyncio.get_running_loop()
+    shutdown = asyncio.Event()
+    fresh: list[tuple[Config, Secrets]] = []
+
+    def stop() -> None:
+        fresh.clear()
+        sd_notify.notify("STOPPING=1")
+        shutdown.set()
+
+    def reload() -> None:
+        try:
+            loaded = load(path)
+            fresh[:] = [(loaded, read_secrets(loaded))]
+        except (ConfigError, CannotStart) as error:
+            log.error("configuration_not_reloaded", reason=str(error))
+        else:
+            log.info("configuration_reloaded")
+            shutdown.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, shutdown.set)
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload_config)
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    while (code := await _run_once(Daemon(config, secrets, shutdown))) == 0 and fresh:
+        config, secrets = fresh.pop()
+        shutdown.clear()
+        logs.configure(config.log.level, config.log.format)
+    return code
+
+
+async def _run_once(daemon: Daemon) -> int:
     code = 0
     try:
         await daemon.run()

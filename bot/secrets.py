@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from bot.nostr import Keys
 from nwc.uri import BadWalletUri, WalletUri, parse_wallet_uri
+
+log = structlog.get_logger(__name__)
 
 SCHEMES = ("file", "env", "credential")
 MAX_SECRET_BYTES = 8_192
@@ -109,7 +113,9 @@ def _file(path: Path, *, private: bool) -> str:
             if not stat.S_ISREG(found.st_mode):
                 raise SecretError(f"{path} is no file")
             if private and found.st_mode & 0o007:
-                raise SecretError(f"everybody on this machine can read {path}: type  chmod 600 {path}")
+                log.warning(
+                    "secret_file_exposed", reason="everybody on this machine can read it", type=f"chmod 600 {path}"
+                )
             raw = file.read(MAX_SECRET_BYTES + 1)
     except FileNotFoundError:
         raise SecretError(f"there is no file {path}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.nostr import Keys
 from bot.secrets import SecretError, Source, read_key, read_secret, read_wallet_uri
@@ -32,13 +33,15 @@ def test_a_key_from_each_kind_of_source(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o666])
-def test_a_key_file_that_everybody_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "op.nsec", NSEC, mode)
-    with pytest.raises(SecretError, match="chmod 600") as refused:
-        read_key(Source.parse("file:op.nsec"), tmp_path, {})
-    assert str(path) in str(refused.value)
+    with capture_logs() as said:
+        assert read_key(Source.parse("file:op.nsec"), tmp_path, {}).npub == NPUB
+    assert [line["type"] for line in said] == [f"chmod 600 {path}"]
     path.chmod(0o640)
-    assert read_key(Source.parse("file:op.nsec"), tmp_path, {}).npub == NPUB
+    with capture_logs() as said:
+        assert read_key(Source.parse("file:op.nsec"), tmp_path, {}).npub == NPUB
+    assert said == []
 
 
 @pytest.mark.parametrize(
