@@ -35,7 +35,7 @@ from handlers.context import Live, Relay, Settings
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import attempts, inbox, meta, outbox, platform, wallets
+from storage import attempts, inbox, meta, orders, outbox, platform, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
 
@@ -270,6 +270,7 @@ class Daemon:
         if heard_at is not None:
             meta.put(tx, HEARD_KEY, str(min(heard_at, now)))
         inbox.forget(tx, now - KEEP_INBOX_SECONDS)
+        orders.forget(tx, now)
         outbox.forget_done(tx, now - KEEP_OUTBOX_SECONDS)
 
     # --- stop --------------------------------------------------------------------------------------------------------

@@ -159,13 +159,13 @@ class Wiring:
             policy=policy,
             invoices=policies.invoices(config),
             allow_private=config.payouts.allow_private_targets,
+            own_addresses=frozenset(each.lud16.lower() for each in self.secrets.wallets.values() if each.lud16),
             in_flight=config.payouts.max_in_flight_per_wallet,
             timeout_seconds=ask_seconds,
         )
         payer = Payer(wallet, db, targets, clock, bells.for_names("legs"), rules=rules, may_pay=self.may_pay)
         resolver = Resolver(
             wallet,
-            payer,
             db,
             http,
             clock,

@@ -12,6 +12,8 @@ from storage.db import Tx
 def distribute(tx: Tx, *, token: str, limit: int, now: int) -> list[Settlement]:
     """Takes up to `limit` settlements that wait, oldest first, and plans each; the payer finds the legs."""
     claimed = settlements.claim(tx, token, now, limit)
+    if claimed:
+        lps.take_due_targets(tx, now)
     for settlement in claimed:
         # What a leg already owes or has paid is not planned again, however the settlement came back here.
         standing = legs.standing_sats(tx, settlement.id)

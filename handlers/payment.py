@@ -95,8 +95,7 @@ def ready(tx: Tx, leg_id: int, new: NewAttempt, policy: PaymentPolicy, now: int)
     if attempts.hash_known(tx, new.payment_hash):
         _use_up_a_try(tx, leg, "the payee gave an invoice that was seen before", policy, now)
         return None
-    # whoever stored it sends it now; the resolver takes it up only if that did not happen
-    return attempts.insert_ready(tx, leg, new, now, now + policy.attempt.resolve[-1])
+    return attempts.insert_ready(tx, leg, new, now)
 
 
 def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolicy, now: int) -> bool:
@@ -115,8 +114,7 @@ def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolic
         _use_up_a_try(tx, leg, "the invoice came too near its expiry before it could be sent", policy, now)
         return False
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet):
-        attempts.check_again(tx, payment_hash, now + policy.attempt.resolve[-1], counts=False)
-        return False
+        return False  # it stays ready, and is taken in hand again
     if not attempts.set_sent(tx, payment_hash, now, now + policy.attempt.resolve[0]):
         return False
     _store_request(tx, payment_hash, request)

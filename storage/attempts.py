@@ -77,7 +77,7 @@ def hash_known(tx: Tx, payment_hash: str) -> bool:
     )
 
 
-def insert_ready(tx: Tx, leg: Leg, new: NewAttempt, now: int, next_check_at: int) -> Attempt:
+def insert_ready(tx: Tx, leg: Leg, new: NewAttempt, now: int) -> Attempt:
     """A checked invoice becomes the leg's live attempt; the database allows no other beside it."""
     tx.insert(
         "attempts",
@@ -91,7 +91,7 @@ def insert_ready(tx: Tx, leg: Leg, new: NewAttempt, now: int, next_check_at: int
         created_at=now,
         expires_at=new.expires_at,
         verify_url=new.verify_url,
-        next_check_at=next_check_at,
+        next_check_at=now,
     )
     stored = get(tx, new.payment_hash)
     assert stored is not None
@@ -199,11 +199,17 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
     )
 
 
+def ready(tx: Tx, wallet: str) -> list[Attempt]:
+    """Attempts that were never published: to be sent, or dropped when it is too late."""
+    rows = tx.all("SELECT * FROM attempts WHERE wallet = ? AND state = 'ready' ORDER BY created_at", (wallet,))
+    return [from_row(row) for row in rows]
+
+
 def to_check(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[str]) -> list[Attempt]:
-    """Live attempts of a wallet that are to be looked at now; `exclude` are those that a worker has in hand."""
+    """Unresolved attempts of a wallet that are to be looked at now; `exclude` are those that a worker has in hand."""
     busy = set(exclude)
     rows = tx.all(
-        "SELECT * FROM attempts WHERE wallet = ? AND state IN ('ready', 'sent', 'claimed') AND next_check_at <= ?"
+        "SELECT * FROM attempts WHERE wallet = ? AND state IN ('sent', 'claimed') AND next_check_at <= ?"
         " ORDER BY next_check_at LIMIT ?",
         (wallet, now, limit + len(busy)),
     )
@@ -213,7 +219,7 @@ def to_check(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[str]) 
 def next_check_at(tx: Tx, wallet: str, now: int) -> int | None:
     """When the next live attempt that is not due yet comes due."""
     row = tx.one(
-        "SELECT min(next_check_at) AS at FROM attempts WHERE wallet = ? AND state IN ('ready', 'sent', 'claimed')"
+        "SELECT min(next_check_at) AS at FROM attempts WHERE wallet = ? AND state IN ('sent', 'claimed')"
         " AND next_check_at > ?",
         (wallet, now),
     )
@@ -222,7 +228,7 @@ def next_check_at(tx: Tx, wallet: str, now: int) -> int | None:
 
 def all_due_now(tx: Tx, now: int) -> None:
     """At start every live attempt is looked at before anything new is paid."""
-    tx.run("UPDATE attempts SET next_check_at = ?, checks = 0 WHERE state IN ('ready', 'sent', 'claimed')", (now,))
+    tx.run("UPDATE attempts SET next_check_at = ?, checks = 0 WHERE state IN ('sent', 'claimed')", (now,))
 
 
 def requests_to_expect(tx: Tx, wallet: str, since: int) -> list[str]:

@@ -47,10 +47,10 @@ def of_settlement(tx: Tx, settlement_id: int) -> list[Leg]:
 
 
 def standing_sats(tx: Tx, settlement_id: int) -> dict[LegType, int]:
-    """What of a settlement is in legs that count (open, completed, failed or skipped), by type."""
+    """What of a settlement is in legs that were not voided, by type."""
     rows = tx.all(
         "SELECT type, sum(amount_sats) AS sats FROM legs WHERE settlement_id = ?"
-        " AND status IN ('pending', 'completed', 'failed', 'skipped') GROUP BY type",
+        " AND status <> 'voided' GROUP BY type",
         (settlement_id,),
     )
     return {LegType(row["type"]): row["sats"] for row in rows}

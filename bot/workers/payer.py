@@ -25,9 +25,9 @@ from nwc.invoice_rules import InvoiceRefused, InvoiceRules, check_invoice
 from nwc.ports import Clock
 from nwc.targets import BadTarget, TargetFailed, Targets, parse_target
 from nwc.trouble import WalletTrouble
-from storage import attempts, legs
+from storage import attempts, legs, wallets
 from storage.attempts import NewAttempt
-from storage.db import Database
+from storage.db import Database, Tx
 from storage.errors import StorageBroken
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,8 @@ class Rules:
     policy: PaymentPolicy
     invoices: InvoiceRules
     allow_private: bool
+    own_addresses: frozenset[str]
+    """Lightning addresses of the wallets that are paid from, as their connections name them."""
     in_flight: int
     """Requests that may wait for an answer at once."""
     timeout_seconds: float
@@ -83,18 +85,13 @@ class Payer:
 
     async def run(self, taken_up: asyncio.Event) -> None:
         """Runs for ever. `taken_up` is set once every attempt of an earlier run has been looked at."""
-        await taken_up.wait()
         async with self._group:
+            await taken_up.wait()
             while True:
                 await self._bell.wait(await self._start_due())
 
-    def resume(self, attempt: Attempt) -> None:
-        """Takes up an attempt that is `ready`: stored, never published."""
-        if attempt.leg_id not in self._in_hand:
-            self._take(attempt.leg_id, attempt)
-
     async def _start_due(self) -> float:
-        """Takes payable legs in hand; returns the seconds until there may be more."""
+        """Takes in hand what is `ready` already, then payable legs; returns the seconds until there may be more."""
         if not self._may_pay() or await self._wallet.refusal() is not None:
             return RETRY_SECONDS
         room = MAX_LEGS_IN_HAND - len(self._in_hand)
@@ -103,16 +100,20 @@ class Payer:
             return RETRY_SECONDS
         now = self._clock.now()
         busy = frozenset(self._in_hand)
-        due, next_at = await self._db.read(
-            lambda tx: (
-                legs.payable(tx, self._wallet.name, now, room, busy),
-                legs.next_payable_at(tx, self._wallet.name, now),
-            )
-        )
+        ready, due, next_at = await self._db.read(lambda tx: self._find(tx, now, room, busy))
         self._more = len(due) == room
+        for attempt in ready:
+            self._take(attempt.leg_id, attempt)
         for leg in due:
             self._take(leg.id, None)
         return RETRY_SECONDS if next_at is None else next_at - now
+
+    def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int]) -> tuple[list[Attempt], list[Leg], int | None]:
+        name = self._wallet.name
+        if wallets.paused(tx, name):
+            return [], [], None
+        ready = [attempt for attempt in attempts.ready(tx, name) if attempt.leg_id not in busy]
+        return ready, legs.payable(tx, name, now, room, busy), legs.next_payable_at(tx, name, now)
 
     def _take(self, leg_id: int, attempt: Attempt | None) -> None:
         self._in_hand.add(leg_id)
@@ -166,6 +167,8 @@ class Payer:
         if leg.target is None:
             raise AssertionError(f"open leg P{leg.id} without a target")
         target = parse_target(leg.target, allow_private=self._rules.allow_private)
+        if target.value in self._rules.own_addresses:
+            raise BadTarget(f"{target.shown} is the address of a wallet that we pay from: a payment to ourselves")
         fetched = await self._targets.fetch_invoice(target, leg.due_msat, f"satmachine P{leg.id}")
         invoice = bolt11.decode(fetched.invoice_text)
         warning = check_invoice(
@@ -201,9 +204,7 @@ class Payer:
                 )
             except WalletTrouble as trouble:
                 log.info("wallet_not_ready", wallet=self._wallet.name, reason=str(trouble))
-                later = now + RETRY_SECONDS
-                await self._db.write(lambda tx: attempts.check_again(tx, attempt.payment_hash, later, counts=False))
-                return
+                return  # it stays ready, and is taken in hand again
             if not await self._db.write(lambda tx: payment.send(tx, attempt.payment_hash, request, self._policy, now)):
                 return
             self.talking += 1

@@ -13,7 +13,6 @@ from typing import Final
 import structlog
 
 from bot.wallets import Wallet
-from bot.workers.payer import Payer
 from bot.workers.wakeup import Bell
 from handlers import payment
 from handlers.payment import PaymentPolicy
@@ -45,7 +44,6 @@ class Resolver:
     def __init__(
         self,
         wallet: Wallet,
-        payer: Payer,
         db: Database,
         http: GuardedHttp,
         clock: Clock,
@@ -56,7 +54,6 @@ class Resolver:
         clock_sane: Callable[[], bool],
     ) -> None:
         self._wallet = wallet
-        self._payer = payer
         self._db = db
         self._http = http
         self._clock = clock
@@ -103,14 +100,6 @@ class Resolver:
     async def _look(self, attempt: Attempt) -> None:
         payment_hash = attempt.payment_hash
         try:
-            if attempt.state is AttemptState.READY:
-                self._payer.resume(attempt)
-                await self._db.write(
-                    lambda tx: attempts.check_again(
-                        tx, payment_hash, self._clock.now() + self._policy.attempt.resolve[-1], counts=False
-                    )
-                )
-                return
             async with self._asking:
                 await self._resolve(payment_hash)
         except (StorageBroken, asyncio.CancelledError):
@@ -170,7 +159,8 @@ class Resolver:
                 found = Evidence(EvidenceClass.NEGATIVE, found.source, None, f"{found.detail}; by the list: not paid")
             elif listed in (EvidenceClass.PROOF, EvidenceClass.CLAIM):
                 return listed
-        await self._learn(attempt.payment_hash, found, "lookup", asked_at)
+        if found.cls is not EvidenceClass.NONE:  # silence is no evidence, and would fill the disk
+            await self._learn(attempt.payment_hash, found, "lookup", asked_at)
         return found.cls
 
     async def _look_up(self, payment_hash: str) -> Transaction | WalletTrouble:

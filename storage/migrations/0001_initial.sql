@@ -214,6 +214,7 @@ CREATE INDEX legs_settlement ON legs (settlement_id);
 CREATE INDEX legs_lp ON legs (lp_id, id);
 CREATE INDEX legs_payable ON legs (wallet, next_try_at) WHERE status = 'pending';
 CREATE INDEX legs_skipped ON legs (created_at) WHERE status = 'skipped';
+CREATE INDEX legs_failed ON legs (created_at) WHERE status = 'failed';
 CREATE INDEX legs_completed_at ON legs (wallet, completed_at) WHERE status = 'completed';
 
 CREATE TABLE attempts (
@@ -244,7 +245,8 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_one_live ON attempts (leg_id) WHERE state IN ('ready', 'sent', 'claimed');
 CREATE UNIQUE INDEX attempts_one_settled ON attempts (leg_id) WHERE state = 'settled' AND surplus = 0;
 CREATE INDEX attempts_leg ON attempts (leg_id);
-CREATE INDEX attempts_open ON attempts (next_check_at) WHERE state IN ('ready', 'sent', 'claimed');
+CREATE INDEX attempts_unresolved ON attempts (wallet, next_check_at) WHERE state IN ('sent', 'claimed');
+CREATE INDEX attempts_ready ON attempts (wallet, created_at) WHERE state = 'ready';
 CREATE INDEX attempts_settled ON attempts (wallet, settled_at) WHERE state = 'settled';
 
 -- A signed pay_invoice request: stored before its first byte leaves, published again only as the same bytes.

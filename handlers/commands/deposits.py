@@ -1,0 +1,116 @@
+"""`deposit …`: fiat that LPs bring, recorded by the operator and confirmed once it is in the cassette."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from handlers.commands import lookup, shapes
+from handlers.commands.fields import DepositId, FiatAmount, Key, Note, Params, number_of
+from handlers.commands.paging import Listing, Paged, listing
+from handlers.commands.registry import command
+from handlers.context import Context
+from handlers.roles import OPERATOR
+from ledger.errors import Code, Refusal
+from ledger.money import MAX_FIAT_MINOR, parse_fiat
+from ledger.states import DepositStatus
+from storage import deposits
+from storage.deposits import Deposit
+from storage.lps import Enrolment
+
+
+class DepositAdd(Params):
+    machine: Key
+    lp: Key
+    amount: FiatAmount
+    note: Note | None = None
+
+
+class DepositNamed(Params):
+    deposit: DepositId
+
+
+class DepositList(Paged):
+    machine: Key | None = None
+    lp: Key | None = None
+    status: Literal["pending", "confirmed", "deleted"] | None = None
+
+
+@command(
+    "deposit add",
+    roles=OPERATOR,
+    changes=True,
+    short=("deposit",),
+    places=("machine", "lp", "amount"),
+    rest="note",
+    example="deposit sintra ana 2000",
+)
+def deposit_add(ctx: Context, params: DepositAdd) -> dict[str, Any]:
+    """Records fiat that an LP brings, in the machine's currency; it counts once it is confirmed."""
+    at = lookup.machine(ctx, params.machine)
+    who = lookup.lp(ctx, params.lp)
+    enrolled = lookup.enrolment(ctx, at, who)
+    if who.target is None:
+        raise Refusal(
+            Code.NOT_ONBOARDED,
+            f"{who.name} has not said where the sats go: ask for a message “join” with a Lightning address first",
+            field="lp",
+        )
+    amount_minor = _amount(params.amount, at.fiat, enrolled)
+    stored = deposits.insert(
+        ctx.tx,
+        machine_id=at.id,
+        lp_id=who.id,
+        amount_minor=amount_minor,
+        currency=at.fiat,
+        note=params.note,
+        by=ctx.sender,
+        now=ctx.now,
+    )
+    result = shapes.deposit(stored)
+    ctx.record(f"D{stored.id}", after=result)
+    return result
+
+
+@command("deposit confirm", roles=OPERATOR, changes=True, places=("deposit",), example="deposit confirm D7")
+def deposit_confirm(ctx: Context, params: DepositNamed) -> dict[str, Any]:
+    """The fiat is in the cassette: from now on it counts for the LP."""
+    found = pending(ctx, params.deposit)
+    confirmed = deposits.confirm(ctx.tx, found, ctx.now)
+    result = shapes.deposit(confirmed)
+    ctx.record(f"D{found.id}", before={"status": found.status.value}, after={"status": confirmed.status.value})
+    return result
+
+
+@command("deposit list", roles=OPERATOR, short=("deposits",), places=("machine", "lp"), example="deposit list sintra")
+def deposit_list(ctx: Context, params: DepositList) -> Listing:
+    """Deposits, the newest first."""
+    rows = deposits.page(
+        ctx.tx,
+        machine_id=lookup.machine(ctx, params.machine).id if params.machine else None,
+        lp_id=lookup.lp(ctx, params.lp).id if params.lp else None,
+        status=params.status,
+        before_id=number_of("D", params.before, "before") if params.before else None,
+        limit=params.limit + 1,
+    )
+    return listing(rows, params.limit, lambda row: f"D{row.id}", shapes.deposit)
+
+
+def pending(ctx: Context, deposit_id: int) -> Deposit:
+    """A deposit that may still change. Refuses `not_found`, `bad_state`."""
+    found = deposits.get(ctx.tx, deposit_id)
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, f"there is no deposit D{deposit_id}: deposit list", field="deposit")
+    if found.status is not DepositStatus.PENDING:
+        raise Refusal(
+            Code.BAD_STATE, f"D{deposit_id} is {found.status.value}: only a pending one can change", field="deposit"
+        )
+    return found
+
+
+def _amount(text: str, currency: str, enrolled: Enrolment) -> int:
+    minor = parse_fiat(text, currency)
+    if minor == 0:
+        raise Refusal(Code.BAD_REQUEST, "amount must be more than 0", field="amount")
+    if enrolled.deposited_minor + enrolled.pending_minor + minor > MAX_FIAT_MINOR:
+        raise Refusal(Code.BAD_REQUEST, "amount is too large together with the deposits before", field="amount")
+    return minor

@@ -1,0 +1,119 @@
+"""`payment …`: legs, the attempts at paying them, and what happens next."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from handlers.commands import lookup, shapes
+from handlers.commands.fields import Key, Params, PaymentId, SettlementId, number_of
+from handlers.commands.paging import Listing, Paged, listing
+from handlers.commands.registry import command
+from handlers.context import Context
+from handlers.roles import OPERATOR
+from ledger.errors import Code, Refusal
+from ledger.model import Leg
+from ledger.states import AttemptState, LegStatus
+from storage import attempts, legs, reports, switches, wallets
+from storage.reports import LegFilter, LegRow
+
+LegTypes = Literal["super_fee", "operator_split", "dca", "settlement", "autoforward", "refund"]
+LegStatuses = Literal["pending", "completed", "failed", "skipped", "voided", "refunded"]
+
+
+class PaymentList(Paged):
+    settlement: SettlementId | None = None
+    lp: Key | None = None
+    type: LegTypes | None = None
+    status: LegStatuses | None = None
+
+
+class PaymentNamed(Params):
+    payment: PaymentId
+
+
+@command(
+    "payment list",
+    roles=OPERATOR,
+    short=("payments",),
+    places=("settlement",),
+    example="payment list status=failed",
+)
+def payment_list(ctx: Context, params: PaymentList) -> Listing:
+    """Payments, the newest first."""
+    if params.settlement is not None:
+        lookup.settlement(ctx, params.settlement)
+    wanted = LegFilter(
+        settlement_id=params.settlement,
+        lp_id=lookup.lp(ctx, params.lp).id if params.lp else None,
+        type=params.type,
+        status=params.status,
+    )
+    before = number_of("P", params.before, "before") if params.before else None
+    rows = reports.legs_page(ctx.tx, wanted, before_id=before, limit=params.limit + 1)
+    return listing(rows, params.limit, lambda row: f"P{row.leg.id}", leg_shape)
+
+
+@command("payment show", roles=OPERATOR, short=("show P",), places=("payment",), example="payment show P40")
+def payment_show(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
+    """One payment: every attempt with the evidence about it, and what happens next."""
+    row = reports.leg(ctx.tx, params.payment)
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"there is no payment P{params.payment}: payment list", field="payment")
+    return {
+        **leg_shape(row),
+        "machine": row.machine,
+        "attempts": attempt_shapes(ctx, row.leg.id),
+        "next": _next(ctx, row.leg),
+    }
+
+
+def leg_shape(row: LegRow) -> dict[str, Any]:
+    return shapes.leg(row.leg, lp_pubkey=row.lp_pubkey, preimage=row.preimage, fees_msat=row.fees_msat)
+
+
+def attempt_shapes(ctx: Context, leg_id: int) -> list[dict[str, Any]]:
+    """The attempts of a leg, oldest first."""
+    return [
+        {
+            "payment_hash": row.attempt.payment_hash,
+            "state": row.attempt.state.value,
+            "amount_msat": row.attempt.amount_msat,
+            "sent_at": row.attempt.sent_at,
+            "expires_at": row.attempt.expires_at,
+            "next_check_at": row.attempt.next_check_at if row.attempt.state in _LOOKED_FOR else None,
+            "end_reason": row.end_reason,
+            "evidence": [
+                {
+                    "class": seen.cls,
+                    "source": seen.source,
+                    "asked_at": seen.asked_at,
+                    "received_at": seen.received_at,
+                    "detail": seen.detail,
+                }
+                for seen in row.evidence
+            ],
+        }
+        for row in reports.attempts_of(ctx.tx, leg_id)
+    ]
+
+
+_LOOKED_FOR = (AttemptState.READY, AttemptState.SENT, AttemptState.CLAIMED)
+
+
+def _next(ctx: Context, leg: Leg) -> dict[str, Any]:
+    """What happens next and when (unix seconds, null: nothing is due): a word that programs can rely on."""
+    if leg.status is LegStatus.FAILED:
+        return {"step": "retry_by_operator", "at": None}
+    if leg.status is not LegStatus.PENDING:
+        return {"step": "nothing", "at": None}
+    live = next((each for each in attempts.of_leg(ctx.tx, leg.id) if each.state in _LOOKED_FOR), None)
+    if live is not None:
+        step = {AttemptState.READY: "send", AttemptState.SENT: "ask_wallet", AttemptState.CLAIMED: "look_for_proof"}
+        return {"step": step[live.state], "at": live.next_check_at}
+    if switches.paused(ctx.tx) or switches.paused(ctx.tx, switches.of_machine(leg.machine_id)):
+        return {"step": "wait_for_resume", "at": None}
+    if wallets.paused(ctx.tx, leg.wallet):
+        return {"step": "wait_for_wallet", "at": None}
+    if not legs.may_be_paid(ctx.tx, leg):
+        return {"step": "wait_for_unfreeze", "at": None}
+    return {"step": "get_invoice", "at": leg.next_try_at}

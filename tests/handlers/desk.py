@@ -1,0 +1,208 @@
+"""A desk where orders are given: a real database with the order handler on it, people with keys, and a clock."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from handlers import distribution
+from handlers.context import Live, Message, Relay, Settings
+from handlers.orders import handle
+from ledger import journal as books
+from ledger.decide.landing import LandingPolicy, land
+from ledger.fees import TxType
+from ledger.model import Settlement, SettlementReport
+from ledger.states import SettlementStatus
+from nwc.keys import is_public_key, npub_of
+from storage import journal, legs, machines, outbox, platform, settlements, wallets
+from storage.db import Database, Tx
+
+T = TypeVar("T")
+NOW = 1_790_000_000
+
+
+def key(name: str) -> str:
+    """A public key for a name, always the same."""
+    for counter in itertools.count():
+        found = hashlib.sha256(f"{name} {counter}".encode()).hexdigest()
+        if is_public_key(found):
+            return found
+    raise AssertionError
+
+
+BOT, BOSS, SUPER, ANA, BEN, EVE, ATM, ATM2 = (
+    key(name) for name in ("bot", "boss", "super", "ana", "ben", "eve", "atm", "atm2")
+)
+
+SETTINGS = Settings(
+    bot_pubkey=BOT,
+    operators=frozenset({BOSS}),
+    platforms=frozenset({SUPER}),
+    wallets=frozenset({"main", "second"}),
+    version="0.1.0",
+    order_max_age_seconds=900,
+    max_total_fee_ppm=150_000,
+    stuck_after_minutes=30,
+    target_cooldown_seconds=86_400,
+)
+LIVE = Live((Relay("wss://one.example", True), Relay("wss://two.example", False)), frozenset({"main"}), NOW - 3_700)
+
+
+@dataclass
+class Desk:
+    db: Database
+    now: int = NOW
+    settings: Settings = SETTINGS
+    live: Live = LIVE
+    bug: Exception | None = None
+    """What the last order ran into."""
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def tx(self, work: Callable[[Tx], T]) -> T:
+        return await self.db.write(work)
+
+    async def send(self, message: Message) -> None:
+        """Brings a message, as a relay may do more than once."""
+        self.bug = await self.tx(lambda tx: handle(tx, message, self.settings, self.live, self.now))
+
+    def message(self, sender: str, text: str, *, said_at: int | None = None, signed: bool = False) -> Message:
+        number = hashlib.sha256(f"message {next(self._numbers)}".encode()).hexdigest()
+        return Message(number, sender, text, self.now if said_at is None else said_at, signed)
+
+    async def say(self, sender: str, text: str, *, said_at: int | None = None) -> str | None:
+        """The answer to an order in text; None where there is none."""
+        message = self.message(sender, text, said_at=said_at)
+        await self.send(message)
+        found = await self.answers(message.id)
+        assert len(found) < 2
+        return found[0] if found else None
+
+    async def told(self, sender: str, text: str) -> str:
+        answer = await self.say(sender, text)
+        assert answer is not None, f"no answer to {text!r}"
+        assert self.bug is None, self.bug
+        return answer
+
+    async def json(self, sender: str, order: Any, *, said_at: int | None = None) -> dict[str, Any]:
+        """The answer to an order in JSON, parsed."""
+        text = order if isinstance(order, str) else json.dumps(order)
+        answer = await self.say(sender, text, said_at=said_at)
+        assert answer is not None, f"no answer to {text!r}"
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    async def ask(self, sender: str, method: str, /, *, confirm: bool = False, **params: Any) -> dict[str, Any]:
+        """The result of an order that must succeed."""
+        answer = await self.json(sender, {"method": method, "params": params, **({"confirm": True} if confirm else {})})
+        assert "result" in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def refused(self, sender: str, method: str, /, *, confirm: bool = False, **params: Any) -> dict[str, Any]:
+        """The error of an order that must be refused."""
+        answer = await self.json(sender, {"method": method, "params": params, **({"confirm": True} if confirm else {})})
+        assert "error" in answer, answer
+        error: dict[str, Any] = answer["error"]
+        return error
+
+    async def answers(self, message_id: str) -> list[str]:
+        return [dm["text"] for dm in await self.dms() if dm["answers"] == message_id]
+
+    async def dms(self, to: str | None = None) -> list[dict[str, Any]]:
+        def work(tx: Tx) -> list[dict[str, Any]]:
+            rows = tx.all("SELECT kind, body FROM outbox WHERE kind IN ('dm', 'signed_dm') ORDER BY id")
+            return [{"kind": row["kind"], **json.loads(row["body"])} for row in rows]
+
+        return [dm for dm in await self.tx(work) if to is None or dm["to"] == to]
+
+    async def count(self, statement: str, *values: Any) -> int:
+        def work(tx: Tx) -> int:
+            row = tx.one(statement, values)
+            assert row is not None
+            return int(row[0])
+
+        return await self.tx(work)
+
+    async def audit(self) -> list[tuple[str, str | None]]:
+        """(command, target) of every line."""
+
+        def work(tx: Tx) -> list[tuple[str, str | None]]:
+            return [(row["command"], row["target"]) for row in tx.all("SELECT command, target FROM audit ORDER BY id")]
+
+        return await self.tx(work)
+
+    def with_settings(self, **changes: Any) -> None:
+        self.settings = replace(self.settings, **changes)
+
+    # --- a business to give orders in ---
+
+    async def open_wallets(self) -> None:
+        def work(tx: Tx) -> None:
+            for name in ("main", "second"):
+                wallets.register(tx, name, wallet_pubkey=key(name), client_pubkey=key(f"{name} client"), now=self.now)
+
+        await self.tx(work)
+
+    async def with_machine(self) -> None:
+        """The machine sintra, 5 % each way."""
+        await self.ask(
+            BOSS, "machine.add", npub=npub_of(ATM), name="sintra", wallet="main", fiat="GTQ",
+            cash_in_fee="0.05", cash_out_fee="0.05",
+        )  # fmt: skip
+
+    async def with_lp(self, who: str = ANA, name: str = "ana", *, deposited: str | None = "2000.00") -> None:
+        """An LP at sintra who has joined, with a confirmed deposit."""
+        await self.ask(BOSS, "lp.add", machine="sintra", npub=npub_of(who), name=name)
+        await self.ask(who, "join", target=f"{name}@example.com")
+        if deposited is not None:
+            made = await self.ask(BOSS, "deposit.add", machine="sintra", lp=name, amount=deposited)
+            await self.ask(BOSS, "deposit.confirm", deposit=made["id"])
+
+    async def cash_out(self, number: int = 1, *, platform_fee_sats: int = 0) -> int:
+        """A proven cash-out of 100,000 sats for 2,000 GTQ at sintra; its id."""
+        report = SettlementReport(
+            payment_hash=hashlib.sha256(f"payment {number}".encode()).hexdigest(),
+            tx_type=TxType.CASH_OUT,
+            wire_sats=105_000 + platform_fee_sats,
+            principal_sats=100_000,
+            fee_sats=5_000 + platform_fee_sats,
+            fiat_minor=200_000,
+            currency="GTQ",
+            exchange_rate=Decimal(50),
+            reported_at=self.now,
+        )
+
+        def work(tx: Tx) -> int:
+            machine = machines.by_name(tx, "sintra")
+            assert machine is not None
+            landing = land(report, machine, platform.load(tx), None, LandingPolicy(Decimal("0.02"), False))
+            event_id = hashlib.sha256(f"event {number}".encode()).hexdigest()
+            stored = settlements.insert(tx, report, machine, landing, event_id=event_id, now=self.now)
+            settlements.set_proof(tx, stored.id, "settled", self.now, None)
+            settlements.set_status(tx, stored.id, SettlementStatus.PENDING, self.now)
+            journal.append(tx, books.settlement_accepted(stored), self.now)
+            return stored.id
+
+        return await self.tx(work)
+
+    async def distribute(self) -> list[Settlement]:
+        return await self.tx(lambda tx: distribution.distribute(tx, token="t", limit=100, now=self.now))
+
+    async def fail_leg(self, leg_id: int, reason: str = "the target does not answer") -> None:
+        def work(tx: Tx) -> None:
+            leg = legs.get(tx, leg_id)
+            assert leg is not None
+            legs.fail(tx, leg, reason, self.now)
+
+        await self.tx(work)
+
+    async def outbox_events(self) -> list[dict[str, Any]]:
+        def work(tx: Tx) -> list[dict[str, Any]]:
+            return [each.body for each in outbox.due(tx, self.now, 1_000, ()) if each.kind == "replaceable"]
+
+        return await self.tx(work)

@@ -1,0 +1,159 @@
+"""Whatever people and programs send, an order is done, refused with a declared code, or not understood: never a bug."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from handlers.commands import registry
+from handlers.context import Message
+from handlers.orders import MAX_ANSWER_BYTES, handle
+from ledger.errors import Code
+from nwc.keys import npub_of
+from storage.db import Tx
+from tests.handlers.desk import ANA, ATM, ATM2, BEN, BOSS, EVE, SUPER, Desk
+
+MANY: Final = 10_000
+OF_ORDERS: Final = {code.value for code in Code if code.name not in (
+    "INTERNAL", "UNKNOWN_MACHINE", "BAD_SIGNATURE", "BAD_PAYLOAD", "BAD_ARITHMETIC", "CURRENCY_MISMATCH",
+    "AMOUNT_CONFLICT", "NOT_PAID", "FEE_MISMATCH",
+)}  # fmt: skip
+VALUES: Final[list[Any]] = [
+    "sintra", "ana", "ben", "main", "second", "third", "GTQ", "EUR", "XXX", "D1", "S1", "P1", "P3", "d2", "S0", "S-1",
+    npub_of(ATM), npub_of(BEN), ANA, ANA.upper(), "npub1", "nsec1" + "q" * 58, "ana@example.com", "a@b@c", "@", "none",
+    "60% ana@example.com + 40% ops@example.com", '100% ana@example.com "A"', "100% + 0%", "+", "%", "3%", "0.03",
+    "1e3", "0", "00", "-1", "2000.00", "0.001", "NaN", "inf", "9" * 40, "true", "off", "", " ", "\x00", "\u202e", "é",
+    "🙂" * 30, "x" * 3_000, "'", '"', "“open", "a=b", "a b", "2026-01-31", "2026-99-99", "1790000000", "pending", "dca",
+    "help",
+]  # fmt: skip
+ODD: Final[list[Any]] = [
+    None, True, False, 0, -1, 1, 2**63, 10**30, 1.5, [], {}, [[]], {"a": 1}, ["x"] * 3, "\ud800",
+    [{"fraction": "1", "target": "a@example.com"}], [{"fraction": 1, "target": None}], [None], {"": {"": {}}},
+]  # fmt: skip
+FITTING: Final[dict[str, list[Any]]] = {
+    "machine": ["sintra", ATM], "lp": ["ana", BEN], "npub": [npub_of(EVE), ANA, npub_of(ATM2)], "name": ["x", "sintra"],
+    "wallet": ["main", "second"], "fiat": ["GTQ", "EUR"], "amount": ["1", "0.5", 7], "deposit": ["D1", "D3", 4],
+    "legs": ["100% a@example.com", [{"fraction": "1", "target": "b@example.com"}]], "settlement": ["S1", 1],
+    "payment": ["P1", "P2"], "target": ["a@example.com", "b@example.com"], "cash_in_fee": ["0", "14%", "0.02"],
+    "cash_out_fee": ["0.15", "1%"], "active": [True, "off"], "command": ["deposit add", "machine"], "limit": [1, "200"],
+    "since": ["2026-01-01"], "until": [2_000_000_000], "threshold_minutes": [0, "30"], "code": ["ABCDEF"],
+    "status": ["pending", "errored"], "type": ["dca"],
+}  # fmt: skip
+PIECES: Final = [
+    '{"method":"whoami"}', '{"id":1,"id":2}', '{"method":"join","params":{"target":1e400}}', "{", "{}", "{]",
+    '{"method":NaN}', '{"params":{"limit":' + "9" * 100 + "}}", '{"a":' * 300 + "1" + "}" * 300, "[" * 200_000,
+    '{"x":' + "[" * 100_000, '{"method":"help","params":{"command":"\\ud800"}}', '{"id":"' + "i" * 300 + '"}',
+    '{"method":"deposit.add","params":{"amount":1e99999999999999999999}}', '{"confirm":1,"method":"join"}',
+]  # fmt: skip
+
+
+def some_text(rng: random.Random) -> str:
+    names = [each.name for each in registry.every_command()]
+    shorts = [short for each in registry.every_command() for short in each.short]
+    words = [rng.choice([rng.choice(names), rng.choice(shorts), str(rng.choice(VALUES))])]
+    keys = [name for each in registry.every_command() for name in each.params.model_fields]
+    for _ in range(rng.randrange(6)):
+        value = str(rng.choice(VALUES))
+        quoted = rng.choice([value, value, f'"{value}"', f"'{value}'", f"“{value}”"])
+        words.append(rng.choice(["", "", f"{rng.choice(keys)}="]) + quoted)
+    text = rng.choice([" ", " ", "\n", "  "]).join(words)
+    if rng.random() < 0.2 and text:
+        place = rng.randrange(len(text))
+        text = text[:place] + rng.choice(["", "\x00", "\u2066", '"', "=", "+", " ", "\ud800", "{"]) + text[place + 1 :]
+    return text
+
+
+def some_json(rng: random.Random) -> str:
+    if rng.random() < 0.02:
+        return rng.choice(PIECES)
+    each = rng.choice(registry.every_command())
+    whole = rng.random() < 0.5
+    params = {}
+    for name, spec in each.params.model_fields.items():
+        if rng.random() < 0.5 if not whole else (spec.is_required() or rng.random() < 0.4):
+            params[name] = rng.choice(rng.choice([FITTING.get(name, VALUES), VALUES, ODD][: 1 if whole else 3]))
+    if rng.random() < 0.1:
+        params[rng.choice(["x", "", "machine", "é"])] = rng.choice(ODD)
+    order: dict[str, Any] = {"method": each.method, "params": params}
+    if rng.random() < 0.3:
+        order["id"] = rng.choice([*range(500), "a", None, True, [], "i" * 250, 10**40])
+    if rng.random() < 0.5:
+        order["confirm"] = rng.choice([True, True, False, 1, "yes"])
+    if rng.random() < 0.05:
+        order[rng.choice(["method", "params", "confirm", "extra"])] = rng.choice(ODD)
+    text = json.dumps(order)
+    if rng.random() < 0.1:
+        place = rng.randrange(1, len(text))
+        text = text[:place] + rng.choice(["", "}", '"', ",", "\\", "9", "\ud800"]) + text[place + 1 :]
+    return text
+
+
+def storm(desk: Desk, make: Callable[[random.Random], str], check: Callable[[str, str], None]) -> Callable[[Tx], int]:
+    """Sends many orders from several people within one transaction; the number of those that were answered."""
+
+    def work(tx: Tx) -> int:
+        rng = random.Random(41)
+        answered = 0
+        for number in range(MANY):
+            sender = rng.choice([BOSS, BOSS, BOSS, SUPER, ANA, EVE])
+            text = make(rng)
+            now = desk.now + number
+            message = Message(f"{number:064x}", sender, text, now - rng.choice([0, 0, 0, 901]), rng.random() < 0.2)
+            bug = handle(tx, message, desk.settings, desk.live, now)
+            assert bug is None, (text[:500], bug)
+            row = tx.one("SELECT body FROM outbox WHERE kind IN ('dm', 'signed_dm') ORDER BY id DESC LIMIT 1")
+            body = json.loads(row["body"]) if row else {}
+            if body.get("answers") == message.id:
+                answered += 1
+                check(text, body["text"])
+            tx.run("DELETE FROM outbox")
+        return answered
+
+    return work
+
+
+async def business(desk: Desk) -> None:
+    await desk.with_machine()
+    await desk.with_lp()
+    await desk.with_lp(BEN, "ben", deposited="500")
+    await desk.cash_out()
+    await desk.distribute()
+    await desk.fail_leg(2)
+
+
+async def test_ten_thousand_orders_in_text(desk: Desk) -> None:
+    def check(text: str, answer: str) -> None:
+        assert answer.strip()
+        assert len(answer.encode()) <= MAX_ANSWER_BYTES
+        assert not set("\x00\u202e\u2066\ud800") & set(answer), text
+
+    await business(desk)
+    assert await desk.tx(storm(desk, some_text, check)) > MANY // 2
+
+
+async def test_ten_thousand_orders_in_json(desk: Desk) -> None:
+    found: set[str] = set()
+
+    def check(text: str, answer: str) -> None:
+        assert len(answer.encode()) <= MAX_ANSWER_BYTES
+        if not text.strip().startswith("{"):
+            return
+        parsed = json.loads(answer)
+        assert parsed.keys() in ({"id", "result"}, {"id", "error"}), text
+        if "error" in parsed:
+            error = parsed["error"]
+            assert error["code"] in OF_ORDERS, (text, answer)
+            assert error["message"]
+            assert isinstance(error.get("field", ""), str)
+            found.add(error["code"])
+        else:
+            found.add("result")
+
+    await business(desk)
+    assert await desk.tx(storm(desk, some_json, check)) > MANY // 2
+    assert found >= {
+        "result", "bad_request", "forbidden", "not_found", "conflict", "stale", "confirm_required", "bad_state",
+        "target_error", "cap_exceeded",
+    }  # fmt: skip
