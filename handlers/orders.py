@@ -13,7 +13,7 @@ from typing import Any, Final
 from handlers import commands, money_orders, replies
 from handlers.commands import registry
 from handlers.commands.grammar import bind
-from handlers.commands.paging import Listing
+from handlers.commands.paging import Listing, written_bytes
 from handlers.commands.registry import Command
 from handlers.context import Context, Live, Message, Settings
 from handlers.envelope import Envelope, open_envelope
@@ -25,8 +25,9 @@ from storage.errors import is_broken
 
 __all__ = ["Message", "commands", "handle"]
 
-MAX_ANSWER_BYTES: Final = 65_408
-"""What NIP-44 carries here."""
+MAX_ANSWER_BYTES: Final = 28_000
+"""Of an answer as a JSON string. Relays take events of up to 64 KiB; a gift wrap is two layers of padding and base64
+around that string, and this is what leaves it below."""
 MAX_AHEAD_SECONDS: Final = 120
 ORDERS_A_MINUTE: Final = 600
 STRANGERS_A_MINUTE: Final = 10
@@ -211,7 +212,7 @@ def _error(envelope: Envelope, refusal: Refusal) -> str:
 def _fitting(envelope: Envelope, result: dict[str, Any]) -> str:
     """The answer in JSON, with fewer items where all of them would not fit a message."""
     text = _json({"id": envelope.order_id, "result": result})
-    over = len(text.encode()) - MAX_ANSWER_BYTES
+    over = written_bytes(text) - MAX_ANSWER_BYTES
     if over <= 0:
         return text
     if isinstance(result, Listing):
@@ -230,12 +231,14 @@ def _shorten_longest(result: dict[str, Any], over: int) -> None:
         longest = max(lists, key=lambda key: len(_json(lists[key])))
         dropped = lists[longest].pop()
         result["next"] = dropped.get("id", longest) if isinstance(dropped, dict) else longest
-        over -= len(_json(dropped).encode()) - 80
+        over -= written_bytes(_json(dropped)) - 80
 
 
 def _cut(text: str) -> str:
     raw = text.encode()
-    return text if len(raw) <= MAX_ANSWER_BYTES else raw[: MAX_ANSWER_BYTES - 3].decode(errors="ignore") + "…"
+    if written_bytes(text) <= MAX_ANSWER_BYTES:
+        return text
+    return raw[: MAX_ANSWER_BYTES // 2].decode(errors="ignore") + "…"  # half: each character may be written as two
 
 
 def _json(value: Any) -> str:

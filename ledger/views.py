@@ -19,8 +19,8 @@ from ledger.model import Leg, Settlement
 from ledger.money import MSAT, decimal_text, fiat_digits, fiat_text
 from ledger.states import LegStatus, SettlementStatus
 
-MAX_CONTENT_BYTES: Final = 65_408
-"""What NIP-44 carries here; nothing longer can be encrypted."""
+MAX_CONTENT_BYTES: Final = 40_000
+"""Relays take events of up to 64 KiB, and encryption (padding, base64) makes this much of it."""
 _MAX_REASON_CHARS: Final = 200
 _ROOM_FOR_MORE: Final = 40
 """Bytes kept free for `more`."""

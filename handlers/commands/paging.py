@@ -19,6 +19,11 @@ class Paged(Params):
     before: Before | None = None
 
 
+def written_bytes(text: str) -> int:
+    """How long a text is once it is a string in JSON, with its quotes escaped: as it stands inside a message."""
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
 class Listing(dict[str, Any]):
     """`{"items": […], "next": … | null}`, knowing where each item would be continued from."""
 
@@ -27,9 +32,9 @@ class Listing(dict[str, Any]):
         self.cursors = cursors
 
     def shortened(self, max_bytes: int) -> None:
-        """Drops items from the end until the JSON of the list fits."""
+        """Drops items from the end until the list fits, measured as `written_bytes`."""
         items: list[dict[str, Any]] = self["items"]
-        sizes = [len(json.dumps(item, ensure_ascii=False).encode()) + 2 for item in items]
+        sizes = [written_bytes(json.dumps(item, ensure_ascii=False)) for item in items]
         total = sum(sizes)
         while total > max_bytes and len(items) > 1:
             total -= sizes.pop()

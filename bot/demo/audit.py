@@ -1,0 +1,190 @@
+"""Every book against every other: what was sold, what the bot says it paid, what moved on Lightning. Pure.
+
+The bot's word is only ever compared, never believed: a payment counts where the wallet or the payee shows it, under
+the hash of the preimage that the bot gives as its proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.demo import script
+from bot.demo.script import Sale
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One payment in or out of the machine's wallet, as Lightning shows it. `payee` where that can be seen."""
+
+    incoming: bool
+    payment_hash: str
+    amount_msat: int
+    fee_msat: int = 0
+    payee: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LpWord:
+    """What the bot tells one LP: the answer to `balance`, the sum of `history`, the newest balance event."""
+
+    name: str
+    deposit: int
+    """Whole units of fiat, as the LP brought them."""
+    balance: Mapping[str, Any]
+    """Its enrolment in the answer."""
+    history_sats: int
+    event_sats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Everything that is compared. `settlements` and `legs` are what the bot answers (docs/commands.md)."""
+
+    sales: Sequence[tuple[Sale, str]]
+    """Each with its payment hash."""
+    settlements: Sequence[Mapping[str, Any]]
+    legs: Sequence[Mapping[str, Any]]
+    lps: Sequence[LpWord]
+    moved: Sequence[Moved]
+    funds_before_msat: int
+    funds_after_msat: int
+    worklist: Sequence[str] = ()
+    """Ids of what needs a person."""
+
+
+def differences(books: Books) -> list[str]:
+    """What does not agree; empty when every book balances."""
+    return [*_settlements(books), *_shares(books), *_payments(books), *_lps(books), *_funds(books)]
+
+
+def leg_payee(leg: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Who a leg is for. `names` of LPs by public key."""
+    return names.get(str(leg["lp"])) or leg["label"] or script.PLATFORM
+
+
+def _settlements(books: Books) -> Iterator[str]:
+    """One settlement for each sale, with its amounts and exact fees."""
+    by_hash = {each["payment_hash"]: each for each in books.settlements}
+    if len(by_hash) != len(books.settlements):
+        yield "two settlements have the same payment hash"
+    if len(books.settlements) != len(books.sales):
+        yield f"{len(books.sales)} transactions, but the bot has {len(books.settlements)} settlements"
+    for sale, payment_hash in books.sales:
+        found = by_hash.get(payment_hash)
+        if found is None:
+            yield f"transaction {sale.number} has no settlement"
+            continue
+        expected = {
+            "status": "processed",
+            "tx_type": sale.tx_type,
+            "wire_sats": sale.wire_sats,
+            "principal_sats": sale.principal_sats,
+            "fee_sats": sale.fee_sats,
+            "platform_fee_sats": sale.platform_fee_sats,
+            "operator_fee_sats": sale.operator_fee_sats,
+            "fee_mismatch_sats": 0,
+        }
+        for name, value in expected.items():
+            if found[name] != value:
+                yield f"{found['id']}: {name} is {found[name]}, not {value}"
+
+
+def _shares(books: Books) -> Iterator[str]:
+    """For each settlement: the platform fee, the split of the operator fee, and the principal among the LPs."""
+    ids = {each["payment_hash"]: each["id"] for each in books.settlements}
+    legs: dict[str, list[Mapping[str, Any]]] = {}
+    for leg in books.legs:
+        legs.setdefault(str(leg["settlement"]), []).append(leg)
+        if leg["status"] != "completed":
+            yield f"{leg['id']} ({leg['settlement']}) is {leg['status']}, {leg['amount_sats']} sats: {leg['reason']}"
+    for sale, payment_hash in books.sales:
+        settlement = ids.get(payment_hash)
+        own = legs.get(settlement, []) if settlement else []
+        for type_, owed in (
+            ("super_fee", sale.platform_fee_sats),
+            ("operator_split", sale.operator_fee_sats),
+            ("dca", sale.principal_sats if sale.cash_out else 0),
+        ):
+            shared = sum(leg["amount_sats"] for leg in own if leg["type"] == type_)
+            if shared != owed:
+                yield f"{settlement}: {type_} legs add up to {shared} sats, not {owed}"
+        shares = {leg["label"]: leg["amount_sats"] for leg in own if leg["type"] == "operator_split"}
+        for percent, name in script.SPLITS:
+            share = shares.get(name, 0)
+            if abs(share * 100 - sale.operator_fee_sats * percent) >= 100:
+                yield f"{settlement}: {name} gets {share} of {sale.operator_fee_sats} sats, not {percent} %"
+
+
+def _payments(books: Books) -> Iterator[str]:
+    """Each leg is one payment out of the wallet, each payment out is one leg or a customer's sats."""
+    for payment_hash, times in Counter(each.payment_hash for each in books.moved).items():
+        if times > 1:
+            yield f"the hash {payment_hash[:16]}… was paid {times} times"
+    incoming = {each.payment_hash: each for each in books.moved if each.incoming}
+    outgoing = {each.payment_hash: each for each in books.moved if not each.incoming}
+    for sale, payment_hash in books.sales:
+        there = (incoming if sale.cash_out else outgoing).pop(payment_hash, None)
+        if there is None or there.amount_msat != sale.wire_sats * 1_000:
+            yield f"transaction {sale.number}: Lightning does not show its {sale.wire_sats} sats"
+    names = {str(word.balance["lp"]): word.name for word in books.lps}
+    for leg in books.legs:
+        if leg["status"] != "completed":
+            continue
+        payment = outgoing.pop(_hash_of(leg["preimage"]), None)
+        if payment is None or payment.amount_msat != leg["amount_sats"] * 1_000:
+            yield f"{leg['id']}: Lightning does not show its {leg['amount_sats']} sats"
+        elif payment.payee not in (None, leg_payee(leg, names)):
+            yield f"{leg['id']}: {payment.payee} was paid instead of {leg_payee(leg, names)}"
+    for left in (*incoming.values(), *outgoing.values()):
+        way = "came in" if left.incoming else f"went to {left.payee or 'somebody'}"
+        yield f"{left.amount_msat} msat {way} and nothing explains it ({left.payment_hash[:16]}…)"
+    for item in books.worklist:
+        yield f"{item} is on the worklist"
+
+
+def _lps(books: Books) -> Iterator[str]:
+    """What an LP is told in three places is what its legs say; its fiat adds up."""
+    for word in books.lps:
+        balance = word.balance
+        by_legs = sum(
+            leg["amount_sats"] for leg in books.legs if leg["lp"] == balance["lp"] and leg["status"] == "completed"
+        )
+        for source, sats in (
+            ("balance", balance["sats"]),
+            ("history", word.history_sats),
+            ("balance event", word.event_sats),
+        ):
+            if sats != by_legs:
+                yield f"{word.name}: the {source} says {sats} sats, the legs {by_legs}"
+        fiat = {name: _minor(balance[name]) for name in ("deposited", "pending", "paid", "reserved", "remaining")}
+        if fiat["deposited"] != word.deposit * 100 or fiat["pending"] or fiat["reserved"]:
+            yield f"{word.name}: brought {word.deposit}.00, the balance says {dict(balance)}"
+        if fiat["paid"] + fiat["remaining"] != fiat["deposited"] or fiat["remaining"] < 0:
+            yield f"{word.name}: paid and remaining are not what was deposited: {dict(balance)}"
+        if abs(fiat["paid"] * script.SATS_PER_UNIT - by_legs * 100) > script.SATS_PER_UNIT * len(books.sales):
+            yield f"{word.name}: {by_legs} sats were booked as {balance['paid']} of fiat"
+
+
+def _funds(books: Books) -> Iterator[str]:
+    """Sats in are sats out and what is left."""
+    came = sum(each.amount_msat for each in books.moved if each.incoming)
+    went = sum(each.amount_msat + each.fee_msat for each in books.moved if not each.incoming)
+    if books.funds_before_msat + came - went != books.funds_after_msat:
+        yield (
+            f"the wallet held {books.funds_before_msat} msat, {came} came and {went} went, "
+            f"but it holds {books.funds_after_msat}"
+        )
+
+
+def _hash_of(preimage: str | None) -> str:
+    return hashlib.sha256(bytes.fromhex(preimage)).hexdigest() if preimage else ""
+
+
+def _minor(text: str) -> int:
+    """`500.00` as 50,000."""
+    whole, _, part = text.partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0"))

@@ -1,0 +1,217 @@
+"""`satmachine demo`: the whole thing on one machine. Starts the surroundings and the real bot, lets the play go on.
+
+With `--once` it ends by itself, and says by its exit code whether every book balances; otherwise it stays until it is
+stopped, so that somebody can take part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rich.console import Console
+from rich.live import Live
+
+from bot import logs
+from bot.clock import SystemClock
+from bot.demo import audit, gathering, live, summary
+from bot.demo.actor import NoAnswer, OrderRefused
+from bot.demo.audit import Books
+from bot.demo.bot_process import BotProcess
+from bot.demo.gathering import WalletLedger
+from bot.demo.options import DemoOptions
+from bot.demo.plan import Plan, Unusable, check
+from bot.demo.play import Play, PlayFailed
+from bot.demo.purse import PurseTrouble
+from bot.demo.scene import LpRow, SaleRow, Scene
+from bot.demo.surroundings import GUEST, Surroundings, surroundings
+from bot.nostr import Keys
+from nwc.ports import Clock
+
+_INTERRUPTED_SECONDS: Final = 4.0
+_STOP_SECONDS: Final = 40.0
+_TROUBLE: Final = (PlayFailed, PurseTrouble, NoAnswer, OrderRefused)
+_T = TypeVar("_T")
+
+
+class DemoFailed(Exception):
+    """The demo can't go on; the message says why, with the end of the bot's log where that tells more."""
+
+
+class _Stopped(Exception):
+    """Somebody asked it to end."""
+
+
+def run(options: DemoOptions) -> int:
+    """Exit code: 0 all went well, 1 something failed or a book does not balance, 2 options that can't work."""
+    console = Console()
+    try:
+        plan = check(options, base=Path.cwd())
+    except Unusable as bad:
+        Console(stderr=True).print(str(bad), markup=False, highlight=False, soft_wrap=True)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="satmachine-demo-") as directory:
+        return asyncio.run(Demo(plan, Path(directory), console).run())
+
+
+class Demo:
+    """One run. `scene` is what can be seen of it."""
+
+    def __init__(self, plan: Plan, directory: Path, console: Console) -> None:
+        self.plan, self.directory, self.console = plan, directory, console
+        self.clock: Clock = SystemClock()
+        lps = {name: LpRow(name) for name in plan.lp_names}
+        if not plan.once:
+            lps[GUEST] = LpRow(GUEST)
+        self.scene = Scene(sales=[SaleRow(sale) for sale in plan.sales], lps=lps)
+        self._stop = asyncio.Event()
+        self._another = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+        with (self.directory / "demo.log").open("w") as log:
+            logs.configure("warning", "text", log)
+            try:
+                async with self._shown():
+                    books, wrong = await self._perform()
+            except _Stopped:
+                self._print("The demo has ended.")
+                return 1 if self.plan.once else 0
+            except (DemoFailed, OSError) as failed:
+                Console(stderr=True).print(str(failed), markup=False, highlight=False, soft_wrap=True)
+                return 1
+        wrong = [*audit.differences(books), *wrong]
+        summary.show(summary.summarize(books), wrong, self.console)
+        return 1 if wrong else 0
+
+    async def _perform(self) -> tuple[Books, list[str]]:
+        """Returns with `--once` alone: the books, and what is wrong beside them. Raises _Stopped, DemoFailed."""
+        async with surroundings(self.plan, self.clock) as around:
+            keys = Keys.generate()
+            play = Play(self.plan, around, self.scene, keys.public_key, self.clock)
+            bot = self._bot(keys, play, around)
+            self.scene.started(around.relay, keys.npub)
+            await bot.start()
+            patience = _INTERRUPTED_SECONDS
+            try:
+                books, wrong = await self._first(self._act(play), bot)
+                patience = _STOP_SECONDS
+                wrong += gathering.own_books(play)
+            finally:
+                code = await bot.stop(patience)
+            self.scene.say("The bot has stopped; its books are verified")
+            if code != 0:
+                wrong.append(f"the bot ended with exit code {code}: {bot.last_words()}")
+            if (found := await bot.verify()) is not None:
+                wrong.append(f"satmachine verify: {found}")
+            return books, wrong
+
+    def _bot(self, keys: Keys, play: Play, around: Surroundings) -> BotProcess:
+        return BotProcess(
+            self.directory,
+            keys=keys,
+            relay=around.relay,
+            wallet_uri=around.bot_wallet.text,
+            operators=[play.operator.keys.public_key, *([] if self.plan.once else [play.guest_operator.public_key])],
+            platform=play.platform.keys.public_key,
+            network=self.plan.network,
+            allow_private_targets=self.plan.network != "mainnet",
+        )
+
+    async def _act(self, play: Play) -> tuple[Books, list[str]]:
+        async with play:
+            ledger = WalletLedger(play)
+            await ledger.begin()
+            await play.prepare()
+            if not self.plan.once:
+                await play.invite()
+            async with asyncio.TaskGroup() as group:
+                following = group.create_task(play.follow())
+                await play.serve_all()
+                self.scene.say("Every customer is served; the last payments are on their way")
+                await play.settled()
+                if not self.plan.once:
+                    await self._linger(play)
+                following.cancel()
+            self.scene.say("All is settled; every book is compared with every other")
+            return await gathering.gather(play, ledger), []
+
+    async def _linger(self, play: Play) -> None:
+        """Stays for visitors; Enter brings another customer."""
+        interactive = self.console.is_terminal and sys.stdin.isatty()
+        how = "Enter: one more. " if interactive else ""
+        self.scene.say(f"All {len(self.scene.sales)} are served, the bot stays. {how}Ctrl-C: end")
+        if interactive:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._on_key)
+        while True:
+            await self._another.wait()
+            self._another.clear()
+            try:
+                await play.serve_another()
+                self.scene.headline += f". {how}Ctrl-C: end"
+            except PurseTrouble as trouble:
+                self.scene.say(str(trouble))
+
+    def _on_key(self) -> None:
+        if not os.read(sys.stdin.fileno(), 1_024):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        self._another.set()
+
+    async def _first(self, work: Coroutine[Any, Any, _T], bot: BotProcess) -> _T:
+        """The result of `work`, unless the bot dies or somebody stops the demo before."""
+        acting = asyncio.create_task(work)
+        others = [asyncio.create_task(bot.wait()), asyncio.create_task(self._stop.wait())]
+        try:
+            await asyncio.wait({acting, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if others[1].done():
+                raise _Stopped
+            if others[0].done():
+                code = others[0].result()
+                raise DemoFailed(f"the bot ended with exit code {code}:\n{bot.last_words()}")
+            return await acting
+        except* _TROUBLE as group:
+            raise DemoFailed(f"{_first_of(group)}\nThe bot's log ends with:\n{bot.last_words()}") from None
+        finally:
+            for task in (acting, *others):
+                task.cancel()
+            await asyncio.gather(acting, *others, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _shown(self) -> AsyncIterator[None]:
+        """The live view on a terminal, plain lines everywhere else."""
+        if not self.console.is_terminal:
+            self.scene.on_line = self._print
+            yield
+            return
+        with Live(console=self.console, screen=True, auto_refresh=False) as view:
+            drawing = asyncio.create_task(self._redraw(view))
+            try:
+                yield
+            finally:
+                drawing.cancel()
+                await asyncio.gather(drawing, return_exceptions=True)
+
+    async def _redraw(self, view: Live) -> None:
+        while True:
+            width, height = self.console.size
+            view.update(live.draw(self.scene, width=width, height=height), refresh=True)
+            await asyncio.sleep(1 / live.FRAMES_PER_SECOND)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,260 @@
+"""The play itself: everybody does their part, in order. When it is over, every customer was served.
+
+Nothing is set up behind the bot's back: machine, LPs, deposits, splits and platform fee come about by direct messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from bot.demo import script
+from bot.demo.actor import Actor
+from bot.demo.atm import Atm
+from bot.demo.books import Payment
+from bot.demo.plan import MAX_LPS, Plan
+from bot.demo.purse import INVOICE_SECONDS, Purse, PurseTrouble
+from bot.demo.scene import Arrival, SaleRow, Scene
+from bot.demo.surroundings import CUSTOMER, GUEST, TILL, Surroundings
+from bot.demo.waiting import until
+from bot.nostr import Keys, npub_of
+from nwc import bolt11
+from nwc.ports import Clock
+
+READY_WITHIN_SECONDS: Final = 45.0
+POLL_SECONDS: Final = 0.2
+_SETTLE_SECONDS: Final = 60.0
+_SETTLE_SECONDS_EACH: Final = 5.0
+
+
+class PlayFailed(Exception):
+    """The play can't go on. The message says what happened instead of what should have."""
+
+
+class Play:
+    """The cast and what they do. `async with`: everybody is connected inside of it."""
+
+    def __init__(self, plan: Plan, around: Surroundings, scene: Scene, bot: str, clock: Clock) -> None:
+        self.plan, self.around, self.scene, self.clock = plan, around, scene, clock
+        self._bot = bot
+        self.operator = self._actor("operator", on_view=scene.worklist_event)
+        self.platform = self._actor("platform")
+        self.lps = [self._lp(name) for name in plan.lp_names]
+        self.guest_operator, self.guest_lp = Keys.generate(), Keys.generate()
+        self.atm = Atm(bot, around.relay, clock, scene.receipt)
+        self.till = Purse("the machine's wallet", around.till, clock)
+        self.customer = Purse("the customer's wallet", around.customer, clock) if around.customer else None
+        self.began_at = clock.now()
+        self.funds_msat = 0
+        """What the machine's wallet held before the first customer."""
+        self._legs: dict[str, tuple[str, str]] = {}
+        self._unknown: list[tuple[str, int]] = []
+        self._stack = AsyncExitStack()
+        if around.lightning is not None:
+            around.lightning.watch(self._watch)
+
+    async def __aenter__(self) -> Play:
+        members = [self.operator, self.platform, *self.lps, self.atm, self.till, self.customer]
+        try:
+            for member in members:
+                if member is not None:
+                    await self._stack.enter_async_context(member)
+            await self._check_network()
+            self.funds_msat = await self.till.balance_msat()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    # --- before the first customer -----------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Registers everything by messages, then asks the bot whether it sees it so."""
+        self.scene.say("Waiting for the bot to answer its operator")
+        self.scene.said("operator", "status", await self.operator.write("status", READY_WITHIN_SECONDS))
+        self.scene.say("The platform, the operator and the LPs set everything up by direct messages")
+        fee, own = script.PLATFORM_PERCENT, script.OPERATOR_PERCENT
+        await self._says(
+            self.platform, f"platform set cash_in_fee={fee}% cash_out_fee={fee}% target={self.around.platform}"
+        )
+        await self._says(
+            self.operator,
+            f"machine add npub={npub_of(self.atm.keys.public_key)} name={script.MACHINE} wallet={script.WALLET} "
+            f"fiat={script.CURRENCY} cash_in_fee={own}% cash_out_fee={own}%",
+        )
+        shares = " + ".join(
+            f'{percent}% {target} "{name}"'
+            for (percent, name), target in zip(script.SPLITS, self.around.splits, strict=True)
+        )
+        offered = await self._says(self.operator, f"splits set machine={script.MACHINE} {shares}")
+        await self._says(self.operator, f"confirm {_found(r'confirm ([A-Z0-9]{6})', offered)}")
+        turns = [
+            self._enrol(lp, target, amount)
+            for lp, target, amount in zip(self.lps, self.around.lps, self.plan.deposits, strict=True)
+        ]
+        await asyncio.gather(*turns)
+        await self._check_setup()
+
+    async def _enrol(self, lp: Actor, target: str, amount: int) -> None:
+        """The operator enrols, the LP joins by itself, then its fiat is recorded."""
+        await self._says(self.operator, f"lp add {script.MACHINE} {npub_of(lp.keys.public_key)} {lp.name}")
+        await self._says(lp, f"join {target}")
+        self.scene.lps[lp.name].joined = True
+        recorded = await self._says(self.operator, f"deposit {script.MACHINE} {lp.name} {amount}")
+        await self._says(self.operator, f"deposit confirm {_found(r'^(D[0-9]+) ', recorded)}")
+
+    async def _check_setup(self) -> None:
+        enrolled = {each["name"]: each for each in (await self.operator.ask("lp.list", limit=MAX_LPS))["items"]}
+        for lp, amount in zip(self.lps, self.plan.deposits, strict=True):
+            seen = enrolled.get(lp.name)
+            if seen is None or not seen["onboarded"] or seen["deposited"] != f"{amount}.00":
+                raise PlayFailed(f"the bot does not see {lp.name}'s deposit of {amount} {script.CURRENCY}: {seen}")
+        rule = await self.operator.ask("splits.show", machine=script.MACHINE)
+        if [leg["label"] for leg in rule["legs"]] != [name for _, name in script.SPLITS]:
+            raise PlayFailed(f"the split rule is not in force: {rule}")
+        if not (await self.platform.ask("platform.show"))["target"]:
+            raise PlayFailed("the platform's target is not in force")
+
+    async def invite(self) -> None:
+        """Keys of a second operator and of an LP for whoever wants to take part with a Nostr client."""
+        npub, target = npub_of(self.guest_lp.public_key), self.around.guest or "ADDRESS"
+        await self._says(self.operator, f"lp add {script.MACHINE} {npub} {GUEST}")
+        self.scene.invited(
+            (
+                ("Operator", self.guest_operator.nsec()),
+                ("LP", self.guest_lp.nsec()),
+                ("Write", f"as LP: join {target}   then as operator: deposit {script.MACHINE} {GUEST} 500"),
+            )
+        )
+
+    async def _check_network(self) -> None:
+        said = await self.till.network()
+        if self.plan.wallet is not None and said and said != self.plan.network:
+            raise PlayFailed(f"the machine's wallet is on {said}: say --network {said}")
+
+    # --- customers ---------------------------------------------------------------------------------------------------
+
+    async def serve(self, row: SaleRow) -> None:
+        """One customer, from the invoice to the receipt."""
+        sale = row.sale
+        if sale.cash_out:
+            invoice = await self.till.invoice(sale.wire_sats, f"{sale.fiat} {script.CURRENCY} in cash")
+            row.payment_hash = invoice.payment_hash
+            await self._customer_pays(invoice, sale)
+        else:
+            if self.customer is None:  # pragma: no cover - the plan has no such sale then
+                raise PlayFailed("nobody is there to be paid")
+            invoice = await self.customer.invoice(sale.wire_sats, f"sats for {sale.fiat} {script.CURRENCY}")
+            row.payment_hash = invoice.payment_hash
+            await self.till.pay(invoice, {"nostr_sender_pubkey": self.atm.keys.public_key})
+        self.scene.sold(row)
+        await self.atm.report(sale, invoice.payment_hash)
+
+    async def _customer_pays(self, invoice: bolt11.Invoice, sale: script.Sale) -> None:
+        if self.customer is not None:
+            await self.customer.pay(invoice)
+            return
+        self.scene.say(f"Transaction {sale.number} of {len(self.plan.sales)}: pay this invoice")
+        self.scene.on_line(invoice.text)
+        self.scene.invoice = invoice.text
+        try:
+            async with asyncio.timeout(INVOICE_SECONDS):
+                await self.till.paid(invoice.payment_hash)
+        except TimeoutError:
+            raise PurseTrouble(f"the invoice of transaction {sale.number} was not paid") from None
+        finally:
+            self.scene.invoice = None
+
+    async def serve_all(self) -> None:
+        """Every customer of the plan, with LPs who ask for their balance between them."""
+        for turn, row in enumerate(self.scene.sales):
+            if turn:
+                await asyncio.sleep(self.plan.pause_seconds)
+            await self.serve(row)
+            if turn % 3 == 1:
+                await self._says(self.lps[turn // 3 % len(self.lps)], "balance")
+
+    async def serve_another(self) -> None:
+        """One more customer than planned. The demo's own accounts get what that takes."""
+        sale = script.sales(len(self.scene.sales) + 1, network=self.plan.network, cash_in=self.customer is not None)[-1]
+        if self.around.lightning is not None:
+            self.around.lightning.fund(CUSTOMER if sale.cash_out else TILL, sale.wire_sats * 1_000)
+        self.scene.sales.append(SaleRow(sale))
+        await self.serve(self.scene.sales[-1])
+
+    async def follow(self) -> None:
+        """Asks the bot, as its operator, how the settlements go, for as long as it is run."""
+        while True:
+            open_rows = [row for row in self.scene.sales if row.settlement is not None and not row.ended]
+            for row in open_rows:
+                await self._look_at(row)
+                await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS / 4)
+
+    async def settled(self) -> None:
+        """Returns when nothing is open any more, or after the time that this may take: the books then say so."""
+        limit = _SETTLE_SECONDS + _SETTLE_SECONDS_EACH * len(self.plan.sales)
+        if not await until(lambda: all(row.ended for row in self.scene.sales) and not self._unknown, limit):
+            self.scene.say(f"Not everything was settled within {limit:g} s")
+
+    async def _look_at(self, row: SaleRow) -> None:
+        shown = await self.operator.ask("settlement.show", settlement=row.settlement)
+        for leg in shown["legs"]:
+            self._learn(leg, row.settlement or "")
+        known = [each for each in self._unknown if each[0] in self._legs]
+        self._unknown = [each for each in self._unknown if each[0] not in self._legs]
+        for leg_id, amount_sats in known:
+            self.scene.arrive(Arrival(amount_sats, *self._legs[leg_id]))
+        self.scene.progress(row, shown["status"])
+
+    def _learn(self, leg: dict[str, Any], settlement: str) -> None:
+        """Whose payment a leg is. At real payees nobody can look, so there the bot's word is what arrives."""
+        names = {lp.keys.public_key: lp.name for lp in self.lps} | {self.guest_lp.public_key: GUEST}
+        payee = names.get(leg["lp"]) or leg["label"] or script.PLATFORM
+        known = leg["id"] in self._legs
+        if self.around.lightning is None:
+            if leg["status"] == "completed" and not known:
+                self._legs[leg["id"]] = (payee, settlement)
+                self.scene.arrive(Arrival(leg["amount_sats"], payee, settlement))
+        else:
+            self._legs[leg["id"]] = (payee, settlement)
+
+    def _watch(self, payment: Payment) -> None:
+        """A payment of the demo's own Lightning network has settled."""
+        if payment.payer != TILL or payment.payee == CUSTOMER:
+            return
+        if (row := self.scene.lps.get(payment.payee)) is not None:
+            row.got_sats = (row.got_sats or 0) + payment.amount_msat // 1_000
+        leg = str((payment.metadata or {}).get("leg"))
+        # Which settlement it is for, the bot is asked next: the payee can't see that.
+        self._unknown.append((leg, payment.amount_msat // 1_000))
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    async def _says(self, who: Actor, text: str) -> str:
+        answer = await who.write(text)
+        self.scene.said(who.name, text, answer)
+        return answer
+
+    def _actor(self, name: str, on_view: Callable[[dict[str, Any]], None] | None = None) -> Actor:
+        def told(who: str, text: str) -> None:
+            self.scene.said(who, None, text)
+
+        return Actor(name, self._bot, self.around.relay, self.clock, on_told=told, on_view=on_view)
+
+    def _lp(self, name: str) -> Actor:
+        return self._actor(name, on_view=lambda content: self.scene.balance(name, content))
+
+
+def _found(pattern: str, answer: str) -> str:
+    """What an answer has to contain for the play to go on."""
+    found = re.search(pattern, answer)
+    if found is None:
+        raise PlayFailed(f"the bot answered: {answer}")
+    return found[1]

@@ -1,0 +1,162 @@
+"""What has happened so far, as both views show it: the live one draws it, the plain one prints each line once.
+
+Facts come from three sides that don't trust each other: what the machine did, what the bot says, what arrived.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bot.demo.script import CURRENCY, Sale
+
+ARRIVALS_KEPT: Final = 200
+TALK_KEPT: Final = 60
+
+
+@dataclass(slots=True)
+class SaleRow:
+    """One customer's transaction. `settlement` is the bot's id, once its receipt has come."""
+
+    sale: Sale
+    payment_hash: str = ""
+    settlement: str | None = None
+    receipt: str = ""
+    status: str = "waits for the customer"
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("processed", "errored", "rejected", "refunded")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Sats that a payee got. `settlement`: for which customer transaction."""
+
+    amount_sats: int
+    payee: str
+    settlement: str
+
+
+@dataclass(slots=True)
+class LpRow:
+    """An LP. Fiat and `said_sats` as the bot says in its balance event, `got_sats` as the payee's account shows."""
+
+    name: str
+    joined: bool = False
+    deposited: str = "0.00"
+    remaining: str = "0.00"
+    said_sats: int = 0
+    got_sats: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A message and its answer; without `asked` the bot wrote by itself."""
+
+    who: str
+    asked: str | None
+    answer: str
+
+
+def sats(amount: int) -> str:
+    return f"{amount:,} sats"
+
+
+def _head(answer: str) -> list[str]:
+    """The first line of an answer, and what follows where it ends with a colon."""
+    lines = answer.strip().splitlines()
+    return lines[: 2 if lines and lines[0].endswith(":") else 1]
+
+
+@dataclass(slots=True)
+class Scene:
+    """`on_line` is given every new line of the plain view."""
+
+    sales: list[SaleRow]
+    lps: dict[str, LpRow]
+    on_line: Callable[[str], None] = lambda _: None
+    relay: str = ""
+    bot_npub: str = ""
+    headline: str = "Starting"
+    """What is happening now, as a sentence."""
+    guest_lines: tuple[tuple[str, str], ...] = ()
+    """How a visitor can take part: keys to log in with, and what to write."""
+    invoice: str | None = None
+    """A Lightning invoice that the visitor is asked to pay."""
+    worklist: int = 0
+    arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=ARRIVALS_KEPT))
+    arrived: int = 0
+    arrived_sats: int = 0
+    talk: deque[Talk] = field(default_factory=lambda: deque(maxlen=TALK_KEPT))
+
+    def say(self, sentence: str) -> None:
+        self.headline = sentence
+        self.on_line(sentence)
+
+    def started(self, relay: str, bot_npub: str) -> None:
+        self.relay, self.bot_npub = relay, bot_npub
+        self.on_line(f"relay {relay}")
+        self.on_line(f"bot   {bot_npub}")
+
+    def invited(self, lines: tuple[tuple[str, str], ...]) -> None:
+        self.guest_lines = lines
+        for label, text in lines:
+            self.on_line(f"{label:8}  {text}")
+
+    def said(self, who: str, asked: str | None, answer: str) -> None:
+        self.talk.append(Talk(who, asked, answer))
+        first = " ".join(line.strip() for line in _head(answer))
+        self.on_line(f"  {who} > {asked}\n  bot > {first}" if asked else f"  bot to {who} > {first}")
+
+    def sold(self, row: SaleRow) -> None:
+        sale = row.sale
+        fiat = f"{sale.fiat:,} {CURRENCY}"
+        if sale.cash_out:
+            did = f"a customer paid {sats(sale.wire_sats)} and took {fiat}"
+        else:
+            did = f"a customer put in {fiat} and got {sats(sale.wire_sats)}"
+        self.say(f"Transaction {sale.number} of {len(self.sales)}: {did}")
+        row.status = "reported"
+
+    def receipt(self, content: dict[str, Any]) -> None:
+        row = next((row for row in self.sales if row.payment_hash == content.get("payment_hash")), None)
+        if row is None:
+            return
+        row.settlement = content.get("settlement") or row.settlement
+        if content.get("status") == row.receipt:
+            return
+        row.receipt = str(content.get("status"))
+        if row.receipt == "rejected":
+            row.status = "rejected"
+        reason = f", {content['reason']}" if content.get("reason") else ""
+        self.on_line(f"receipt for transaction {row.sale.number}: {row.receipt} as {row.settlement}{reason}")
+
+    def progress(self, row: SaleRow, status: str) -> None:
+        if status != row.status:
+            row.status = status
+            if row.ended:
+                sale, lps = row.sale, row.sale.principal_sats if row.sale.cash_out else 0
+                fees = f"platform {sats(sale.platform_fee_sats)}, operator {sats(sale.operator_fee_sats)}"
+                self.on_line(f"{row.settlement} is {status}: {fees}, LPs {sats(lps)}")
+
+    def arrive(self, arrival: Arrival) -> None:
+        self.arrivals.append(arrival)
+        self.arrived += 1
+        self.arrived_sats += arrival.amount_sats
+        self.on_line(f"  {sats(arrival.amount_sats)} → {arrival.payee} ({arrival.settlement})")
+
+    def balance(self, name: str, content: dict[str, Any]) -> None:
+        """An LP balance event, decrypted by that LP."""
+        row, enrolments = self.lps[name], content.get("enrolments") or []
+        if content.get("type") == "lp_balance" and enrolments:
+            row.deposited, row.remaining = enrolments[0]["deposited"], enrolments[0]["remaining"]
+            row.said_sats = enrolments[0]["sats"]
+
+    def worklist_event(self, content: dict[str, Any]) -> None:
+        if content.get("type") == "worklist":
+            before, self.worklist = self.worklist, sum(map(len, content["buckets"].values()))
+            if before != self.worklist:
+                self.on_line(f"worklist: {self.worklist} need a person")

@@ -1,0 +1,166 @@
+"""The comparison of the books finds every kind of difference: each test changes one thing and has to be told of it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.demo import script
+from bot.demo.audit import Books, LpWord, Moved, differences
+from bot.demo.summary import summarize
+
+ANA, BETO = "aa" * 32, "bb" * 32
+LPS = {ANA: "ana", BETO: "beto"}
+
+
+def _preimage(number: int) -> str:
+    return f"{number:064x}"
+
+
+def _hash(number: int) -> str:
+    return hashlib.sha256(bytes.fromhex(_preimage(number))).hexdigest()
+
+
+def _leg(
+    number: int, settlement: str, type_: str, sats: int, *, lp: str | None = None, label: str | None = None
+) -> Any:
+    return {
+        "id": f"P{number}",
+        "settlement": settlement,
+        "type": type_,
+        "status": "completed",
+        "amount_sats": sats,
+        "lp": lp,
+        "label": label,
+        "reason": None,
+        "preimage": _preimage(number),
+    }
+
+
+def good() -> Books:
+    """One customer who buys cash for 100,000 sats and one who sells for 50,000, two LPs, all paid."""
+    out, in_ = script.sales(2)
+    legs = [
+        _leg(1, "S1", "super_fee", 3_000),
+        _leg(2, "S1", "operator_split", 3_000, label="sofia"),
+        _leg(3, "S1", "operator_split", 2_000, label="mateo"),
+        _leg(4, "S1", "dca", 60_000, lp=ANA, label="ana"),
+        _leg(5, "S1", "dca", 40_000, lp=BETO, label="beto"),
+        _leg(6, "S2", "super_fee", 1_500),
+        _leg(7, "S2", "operator_split", 1_500, label="sofia"),
+        _leg(8, "S2", "operator_split", 1_000, label="mateo"),
+    ]
+    payees = ["platform", "sofia", "mateo", "ana", "beto", "platform", "sofia", "mateo"]
+    moved = [
+        Moved(True, _hash(101), 108_000_000, payee="machine"),
+        Moved(False, _hash(102), 46_000_000, payee="customer"),
+        *(
+            Moved(False, _hash(int(leg["id"][1:])), leg["amount_sats"] * 1_000, payee=payee)
+            for leg, payee in zip(legs, payees, strict=True)
+        ),
+    ]
+    settlements = [
+        {
+            "id": f"S{sale.number}",
+            "payment_hash": _hash(100 + sale.number),
+            "status": "processed",
+            "tx_type": sale.tx_type,
+            "wire_sats": sale.wire_sats,
+            "principal_sats": sale.principal_sats,
+            "fee_sats": sale.fee_sats,
+            "platform_fee_sats": sale.platform_fee_sats,
+            "operator_fee_sats": sale.operator_fee_sats,
+            "fee_mismatch_sats": 0,
+        }
+        for sale in (out, in_)
+    ]
+    return Books(
+        sales=[(out, _hash(101)), (in_, _hash(102))],
+        settlements=settlements,
+        legs=legs,
+        lps=[_word(ANA, 3_000, 60_000, "1200.00", "1800.00"), _word(BETO, 2_000, 40_000, "800.00", "1200.00")],
+        moved=moved,
+        funds_before_msat=1_000_000_000,
+        funds_after_msat=950_000_000,
+    )
+
+
+def _word(lp: str, deposit: int, sats: int, paid: str, remaining: str) -> LpWord:
+    balance = {
+        "lp": lp,
+        "sats": sats,
+        "deposited": f"{deposit}.00",
+        "pending": "0.00",
+        "paid": paid,
+        "reserved": "0.00",
+        "remaining": remaining,
+    }
+    return LpWord(LPS[lp], deposit, balance, sats, sats)
+
+
+def changed(change: Callable[[Any], object]) -> list[str]:
+    books = copy.deepcopy(good())
+    result = change(books)
+    return differences(result if isinstance(result, Books) else books)
+
+
+def test_books_that_agree_have_no_difference() -> None:
+    assert differences(good()) == []
+
+
+def test_the_summary_of_them() -> None:
+    summary = summarize(good())
+    assert (summary.settlements, summary.legs, summary.sats_in, summary.sats_out) == (2, 8, 108_000, 158_000)
+    assert (summary.platform_fee_sats, summary.operator_fee_sats) == (4_500, 7_500)
+    assert {name: sats for name, _, sats in summary.payees} == {
+        "platform": 4_500,
+        "sofia": 4_500,
+        "mateo": 3_000,
+        "ana": 60_000,
+        "beto": 40_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda b: b.settlements.pop(), "transaction 2 has no settlement"),
+        (lambda b: b.settlements.append(dict(b.settlements[0])), "the same payment hash"),
+        (lambda b: b.settlements[0].update(status="processing"), "status is processing"),
+        (lambda b: b.settlements[0].update(platform_fee_sats=240), "platform_fee_sats is 240, not 3000"),
+        (lambda b: b.settlements[1].update(fee_mismatch_sats=1), "fee_mismatch_sats is 1"),
+        (lambda b: b.legs[0].update(status="skipped", reason="no target"), "P1 (S1) is skipped"),
+        (lambda b: b.legs[0].update(amount_sats=2_999), "super_fee legs add up to 2999"),
+        (lambda b: b.legs.pop(2), "operator_split legs add up to 3000 sats, not 5000"),
+        (lambda b: b.legs[3].update(amount_sats=59_999), "dca legs add up to 99999 sats, not 100000"),
+        (lambda b: b.legs[5].update(type="dca"), "dca legs add up to 1500 sats, not 0"),
+        (lambda b: (b.legs[1].update(label="mateo"), b.legs[2].update(label="sofia")), "sofia gets 2000 of 5000"),
+        (lambda b: b.legs[3].update(preimage=None), "P4: Lightning does not show its 60000 sats"),
+        (lambda b: b.legs[3].update(preimage=_preimage(5)), "P5: Lightning does not show its 40000 sats"),
+        (lambda b: b.moved.append(b.moved[4]), "was paid 2 times"),
+        (lambda b: b.moved.pop(), "P8: Lightning does not show"),
+        (lambda b: b.moved.pop(0), "transaction 1: Lightning does not show its 108000 sats"),
+        (lambda b: b.moved.pop(1), "transaction 2: Lightning does not show its 46000 sats"),
+        (lambda b: b.moved.append(Moved(False, "ee" * 32, 5_000, payee="eve")), "5000 msat went to eve and nothing"),
+        (lambda b: b.moved.append(Moved(True, "ee" * 32, 5_000)), "5000 msat came in and nothing explains"),
+        (lambda b: b.moved.__setitem__(5, replace(b.moved[5], payee="beto")), "P4: beto was paid instead of ana"),
+        (lambda b: b.moved.__setitem__(5, replace(b.moved[5], amount_msat=60_000_001)), "P4: Lightning does not show"),
+        (lambda b: replace(b, worklist=["S1"]), "S1 is on the worklist"),
+        (lambda b: b.lps.__setitem__(0, replace(b.lps[0], history_sats=1)), "ana: the history says 1 sats"),
+        (lambda b: b.lps.__setitem__(0, replace(b.lps[0], event_sats=0)), "ana: the balance event says 0 sats"),
+        (lambda b: b.lps[1].balance.update(sats=40_001), "beto: the balance says 40001 sats"),
+        (lambda b: b.lps[1].balance.update(deposited="2000.01"), "beto: brought 2000.00"),
+        (lambda b: b.lps[1].balance.update(reserved="0.01"), "beto: brought 2000.00"),
+        (lambda b: b.lps[1].balance.update(remaining="1199.99"), "paid and remaining are not what was deposited"),
+        (lambda b: b.lps[1].balance.update(paid="900.00", remaining="1100.00"), "were booked as 900.00"),
+        (lambda b: replace(b, funds_after_msat=949_999_999), "but it holds 949999999"),
+        (lambda b: b.moved.__setitem__(5, replace(b.moved[5], fee_msat=1)), "but it holds 950000000"),
+    ],
+)
+def test_every_difference_is_told(change: Callable[[Any], object], words: str) -> None:
+    assert any(words in difference for difference in changed(change)), changed(change)

@@ -1,0 +1,301 @@
+"""`satmachine demo` as a reader runs it: a process, watched from outside, with the real bot below it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import secrets
+import signal
+import struct
+import sys
+import termios
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from bot.clock import SystemClock
+from bot.demo.actor import Actor
+from bot.demo.bot_process import BotProcess
+from bot.demo.relay import EmbeddedRelay
+from bot.nostr import Keys, parse_public_key
+from tests.parts.node import alby_wallet
+from tests.parts.world import World
+
+FAST = ("--speed", "100")
+
+
+class Running:
+    """A demo under way: its lines as they come, its errors when it has ended."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    async def until(self, true: Callable[[str], bool], seconds: float = 40.0) -> str:
+        """The next line of which it is true."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(seconds):
+            while raw := await self.process.stdout.readline():
+                self.lines.append(raw.decode().rstrip("\n"))
+                if true(self.lines[-1]):
+                    return self.lines[-1]
+        raise AssertionError(f"it ended before: {self.lines[-10:]} {await self.errors()}")
+
+    async def ended(self, seconds: float = 50.0) -> int:
+        """Its exit code, after all of its lines."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(seconds):
+            self.lines += (await self.process.stdout.read()).decode().splitlines()
+            return await self.process.wait()
+
+    async def errors(self) -> str:
+        assert self.process.stderr is not None
+        return (await self.process.stderr.read()).decode()
+
+
+@asynccontextmanager
+async def demo(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[Running]:
+    """Whatever becomes of the test, the demo and its bot don't outlive it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "demo",
+        *arguments,
+        cwd=directory,
+        env=os.environ | {"TMPDIR": str(directory)} | environ,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.communicate(), 15)
+            except TimeoutError:
+                process.kill()
+                await process.communicate()
+
+
+def nothing_left(directory: Path) -> bool:
+    """Whether the temporary directory of the demo is gone."""
+    return not list(directory.iterdir())
+
+
+def only_child(pid: int) -> int:
+    """The bot below a demo."""
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+async def test_it_runs_to_the_end_and_every_book_balances(tmp_path: Path) -> None:
+    # What is set for another bot on this machine must not reach the demo's.
+    async with demo(tmp_path, "--once", "--transactions", "3", *FAST, SATMACHINE__POLICY__NONSENSE="1") as running:
+        await running.until(lambda line: " sats → " in line)
+        assert not any("Summary" in line for line in running.lines)
+        assert await running.ended() == 0
+        assert await running.errors() == ""
+    shown = "\n".join(running.lines)
+    assert "  3,000 sats → platform (S1)" in running.lines
+    assert "S1 is processed: platform 3,000 sats, operator 5,000 sats, LPs 100,000 sats" in running.lines
+    assert "a customer put in 1,000 GTQ and got 46,000 sats" in shown
+    assert "  settlements: 3" in running.lines
+    assert "  legs: 19" in running.lines
+    assert "  platform fee: 5,400 sats" in running.lines
+    assert running.lines[-1] == "Every book balances."
+    assert nothing_left(tmp_path)
+
+
+async def test_it_uses_the_relay_that_it_is_given(tmp_path: Path) -> None:
+    relay = EmbeddedRelay()
+    url = await relay.start()
+    async with demo(tmp_path, "--once", "--transactions", "1", "--relay", url, *FAST) as running:
+        assert await running.ended() == 0
+    assert f"relay {url}" in running.lines
+    assert "  settlements: 1" in running.lines
+    await relay.stop()
+
+
+async def test_a_visitor_takes_part_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    async with demo(tmp_path, "--transactions", "1", *FAST) as running:
+        url = (await running.until(lambda line: line.startswith("relay "))).split()[1]
+        bot = parse_public_key((await running.until(lambda line: line.startswith("bot "))).split()[1])
+        operator = (await running.until(lambda line: line.startswith("Operator "))).split()[1]
+        lp = (await running.until(lambda line: line.startswith("LP "))).split()[1]
+        write = await running.until(lambda line: line.startswith("Write "))
+        await running.until(lambda line: "the bot stays" in line)
+        joining, depositing = re.findall(r"(?:LP|operator): (.+?)(?:   |$)", write)
+        clock = SystemClock()
+        async with (
+            Actor("visitor", bot, url, clock, keys=Keys.parse(lp)) as visitor,
+            Actor("second operator", bot, url, clock, keys=Keys.parse(operator)) as second,
+        ):
+            assert "Your sats go to you@127.0.0.1" in await visitor.write(joining)
+            deposit = await second.write(depositing)
+            assert "500.00 GTQ, you at sintra, pending" in deposit
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ended(8) == 0
+        assert await running.errors() == ""
+    assert nothing_left(tmp_path)
+
+
+async def test_sigterm_ends_it_before_it_is_ready(tmp_path: Path) -> None:
+    async with demo(tmp_path) as running:
+        await running.until(lambda line: line.startswith("bot "))
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ended(8) == 0
+
+
+async def test_a_bot_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    async with demo(tmp_path, "--once", "--transactions", "50") as running:
+        await running.until(lambda line: " sats → " in line)
+        os.kill(only_child(running.process.pid), signal.SIGKILL)
+        assert await running.ended(20) == 1
+        errors = await running.errors()
+    assert "the bot ended with exit code -9" in errors
+    assert "ready" in errors
+    assert "Traceback" not in errors
+
+
+async def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    relay = EmbeddedRelay()
+    await relay.start()
+    async with demo(tmp_path, "--once", "--port", str(relay.port)) as running:
+        assert await running.ended() == 1
+        assert f"no relay at port {relay.port}" in await running.errors()
+    await relay.stop()
+
+
+@pytest.mark.interop
+async def test_somebody_elses_wallet_and_payees(tmp_path: Path) -> None:
+    """Alby's wallet service is the machine's, a wallet of the world the customer's, payees are on loopback."""
+    wallet_secret, client_secret = secrets.token_hex(32), secrets.token_hex(32)
+    async with World() as world:
+        await world.call("account", name="till", balance_msat=100_000_000)
+        customer = await world.call("wallet", account="customer", balance_msat=400_000_000)
+        payees = [await world.call("address", user=user) for user in ("lp-one", "lp-two", "fees")]
+        before = await world.call("balances")
+        peer = alby_wallet(
+            relay=world.relay_url,
+            control=world.control_url,
+            account="till",
+            wallet_secret=wallet_secret,
+            client_pubkey=Keys.parse(client_secret).public_key,
+        )
+        async with peer:
+            assert await peer.line() == {"ready": True}
+            pubkey = Keys.parse(wallet_secret).public_key
+            uri = f"nostr+walletconnect://{pubkey}?relay={quote(world.relay_url, safe='')}&secret={client_secret}"
+            arguments = ["--once", "--transactions", "3", *FAST, "--nwc", "env:TILL", "--customer-nwc", "env:CUSTOMER"]
+            arguments += ["--lp", payees[0], "--lp", payees[1], "--platform", payees[2]]
+            async with demo(tmp_path, *arguments, TILL=uri, CUSTOMER=customer["uri"]) as running:
+                assert await running.ended() == 0, (running.lines, await running.errors())
+        after = await world.call("balances")
+        got = {name: (after[name] - before.get(name, 0)) // 1_000 for name in after}
+        assert got["lp-one"] + got["lp-two"] == 130_000
+        assert got["fees"] == 5_400 + 9_000
+        assert got["customer"] == -108_000 + 46_000 - 32_400
+        assert got["till"] == -50_000
+        assert await world.call("audit") == []
+    assert "Every book balances." in running.lines
+    assert client_secret not in "\n".join(running.lines)
+
+
+async def test_a_visitor_pays_the_invoices_of_somebody_elses_wallet(tmp_path: Path) -> None:
+    async with World() as world:
+        till = await world.call("wallet", account="till", balance_msat=1_000_000)
+        payees = [await world.call("address", user=user) for user in ("lp-one", "fees")]
+        await world.call("account", name="visitor", balance_msat=400_000_000)
+        arguments = ["--once", "--transactions", "2", *FAST, "--nwc", "env:TILL"]
+        arguments += ["--lp", payees[0], "--platform", payees[1]]
+        async with demo(tmp_path, *arguments, TILL=till["uri"]) as running:
+            for _ in range(2):
+                invoice = await running.until(lambda line: line.startswith("lnbcrt"))
+                await world.call("pay", payer="visitor", bolt11=invoice)
+            assert await running.ended() == 0, (running.lines, await running.errors())
+    assert "Every book balances." in running.lines
+
+
+async def test_a_payment_that_nothing_explains_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    async with World() as world:
+        till = await world.call("wallet", account="till", balance_msat=1_000_000)
+        payees = [await world.call("address", user=user) for user in ("lp-one", "fees")]
+        await world.call("account", name="visitor", balance_msat=400_000_000)
+        arguments = ["--once", "--transactions", "1", *FAST, "--nwc", "env:TILL"]
+        arguments += ["--lp", payees[0], "--platform", payees[1]]
+        async with demo(tmp_path, *arguments, TILL=till["uri"]) as running:
+            invoice = await running.until(lambda line: line.startswith("lnbcrt"))
+            theft = await world.call("invoice", account="visitor", amount_msat=5_000)
+            await world.call("pay", payer="till", bolt11=theft["bolt11"])
+            await world.call("pay", payer="visitor", bolt11=invoice)
+            assert await running.ended() == 1
+    assert "The books do not balance:" in running.lines
+    assert any(line.startswith("  5000 msat went to somebody and nothing explains it") for line in running.lines)
+
+
+async def test_books_that_can_not_be_verified_are_a_difference(tmp_path: Path) -> None:
+    keys = Keys.generate()
+    bot = BotProcess(
+        tmp_path,
+        keys=keys,
+        relay="ws://127.0.0.1:9",
+        wallet_uri=f"nostr+walletconnect://{keys.public_key}?relay=ws://127.0.0.1:9&secret={'1' * 64}",
+        operators=[keys.public_key],
+        platform=keys.public_key,
+        network="regtest",
+        allow_private_targets=True,
+    )
+    assert "database" in (await bot.verify() or "").lower()
+    assert await bot.stop(1) == 0
+
+
+async def test_a_terminal_gets_the_live_view_and_then_the_summary(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 140, 0, 0))
+    shown = bytearray()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "demo", "--once", "--transactions", "2", *FAST),
+        env=os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    reading = asyncio.create_task(asyncio.to_thread(read_all, ours, shown))
+    assert await asyncio.wait_for(process.wait(), 50) == 0
+    await asyncio.wait_for(reading, 5)
+    os.close(ours)
+    text = shown.decode()
+    assert "An ATM sells and buys cash" in text
+    view, _, after = text.rpartition("\x1b[?1049l")
+    assert "Customers at the ATM" in view
+    assert "Summary" in after
+    assert "Every book balances." in after
+    assert nothing_left(tmp_path)
+
+
+def read_all(terminal: int, shown: bytearray) -> None:
+    """Everything that comes until the other side is closed, which a terminal tells by an error."""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 65_536):
+            shown += chunk
+
+
+async def test_another_network_than_the_wallets_is_refused(tmp_path: Path) -> None:
+    async with World() as world:
+        till = await world.call("wallet", account="till")
+        payee = await world.call("address", user="fees")
+        arguments = ["--once", "--nwc", "env:TILL", "--lp", payee, "--platform", payee, "--network", "signet"]
+        async with demo(tmp_path, *arguments, TILL=till["uri"]) as running:
+            assert await running.ended() == 1
+            assert "the machine's wallet is on regtest: say --network regtest" in await running.errors()

@@ -1,0 +1,139 @@
+"""Both views show what happens: the live one at any size, the plain one line by line."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import segno
+from rich.console import Console
+
+from bot.demo import live, script
+from bot.demo.picture import HEIGHT, WIDTH, picture, telling
+from bot.demo.scene import Arrival, LpRow, SaleRow, Scene
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def scene(lines: list[str]) -> Scene:
+    """The first customer is served, the second one just reported."""
+    scene = Scene(
+        sales=[SaleRow(sale) for sale in script.sales(3)],
+        lps={name: LpRow(name) for name in ("ana", "you")},
+        on_line=lines.append,
+    )
+    scene.started("ws://127.0.0.1:7000", "npub1bot")
+    scene.invited((("Operator", "nsec1operator"), ("LP", "nsec1lp")))
+    scene.said("operator", "status", "Running.\nVersion 1")
+    scene.said("operator", "splits set", "This would happen:\nSplits of sintra\nmore")
+    scene.said("ana", None, "You are enrolled.")
+    scene.lps["ana"].joined = True
+    enrolment = {"deposited": "5100.00", "remaining": "3100.00", "sats": 100_000}
+    scene.balance("ana", {"type": "lp_balance", "enrolments": [enrolment]})
+    first, second = scene.sales[:2]
+    first.payment_hash, second.payment_hash = "aa" * 32, "bb" * 32
+    scene.sold(first)
+    scene.receipt({"payment_hash": "aa" * 32, "status": "accepted", "settlement": "S1", "reason": None})
+    scene.receipt({"payment_hash": "aa" * 32, "status": "accepted", "settlement": "S1", "reason": None})
+    scene.receipt({"payment_hash": "cc" * 32, "status": "accepted", "settlement": "S9", "reason": None})
+    scene.arrive(Arrival(3_000, "platform", "S1"))
+    scene.progress(first, "processed")
+    scene.sold(second)
+    scene.worklist_event({"type": "worklist", "buckets": {"skipped": [{"id": "P1"}], "errored": []}})
+    return scene
+
+
+def drawn(scene: Scene, width: int, height: int) -> str:
+    console = Console(file=io.StringIO(), width=width, height=height, record=True)
+    console.print(live.draw(scene, width=width, height=height), height=height)
+    return console.export_text()
+
+
+def test_the_lines_of_the_plain_view(scene: Scene, lines: list[str]) -> None:
+    assert lines == [
+        "relay ws://127.0.0.1:7000",
+        "bot   npub1bot",
+        "Operator  nsec1operator",
+        "LP        nsec1lp",
+        "  operator > status\n  bot > Running.",
+        "  operator > splits set\n  bot > This would happen: Splits of sintra",
+        "  bot to ana > You are enrolled.",
+        "Transaction 1 of 3: a customer paid 108,000 sats and took 2,000 GTQ",
+        "receipt for transaction 1: accepted as S1",
+        "  3,000 sats → platform (S1)",
+        "S1 is processed: platform 3,000 sats, operator 5,000 sats, LPs 100,000 sats",
+        "Transaction 2 of 3: a customer put in 1,000 GTQ and got 46,000 sats",
+        "worklist: 1 need a person",
+    ]
+
+
+def test_a_large_terminal_shows_all_of_it(scene: Scene) -> None:
+    shown = drawn(scene, 140, 45)
+    for words in (
+        "ws://127.0.0.1:7000",
+        "npub1bot",
+        "nsec1lp",
+        "direct message: help",
+        "An ATM sells and buys cash",
+        "100,000 3,000 5,000 accepted processed",
+        "3,000 sats → platform for S1",
+        "5,100.00 3,100.00",
+        "has not joined",
+        "operator: status",
+        "bot: Running.",
+        "Transaction 2 of 3",
+        "1 on the worklist need a person",
+    ):
+        assert words in shown
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 50), (200, 60), (40, 12), (140, 20)])
+def test_any_size_can_be_drawn(scene: Scene, size: tuple[int, int]) -> None:
+    shown = drawn(scene, *size).splitlines()
+    assert len(shown) <= size[1]
+    assert all(len(line) <= size[0] for line in shown)
+    assert "satmachine demo" in shown[0]
+
+
+def test_a_small_terminal_shows_how_to_join_and_the_newest(scene: Scene) -> None:
+    for number in range(40):
+        scene.arrive(Arrival(number, "ana", f"S{number}"))
+    shown = drawn(scene, 80, 24)
+    assert "ws://127.0.0.1:7000" in shown
+    assert "for S39" in shown
+    assert "for S2\n" not in shown
+
+
+def test_an_invoice_can_be_copied_and_scanned(scene: Scene) -> None:
+    scene.invoice = "lnbcrt1" + "q" * 313
+    lines = drawn(scene, 140, 45).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("lnbcrt1"))
+    assert "".join(line.strip() for line in lines[first : first + 3]) == scene.invoice
+    code = [line for line in lines if line.startswith("█")]
+    side = segno.make(scene.invoice.upper(), error="l").symbol_size(border=1)[0]
+    assert len(code) == (side + 1) // 2
+    assert all(len(line.strip("\n")) <= 140 for line in code)
+
+
+def test_an_invoice_without_room_for_its_code_is_still_whole(scene: Scene) -> None:
+    scene.invoice = "lnbcrt1" + "q" * 313
+    shown = drawn(scene, 80, 24)
+    assert scene.invoice in shown.replace("\n", "").replace(" ", "")
+    assert "█" not in shown
+    assert "larger window" in shown
+
+
+def test_the_picture_is_whole_and_fetches_nothing(scene: Scene) -> None:
+    scene.sales[1].sale = script.sales(6)[5]
+    assert not telling(scene)
+    scene.receipt({"payment_hash": "bb" * 32, "status": "accepted", "settlement": "S6", "reason": None})
+    assert telling(scene)
+    svg = picture(scene)
+    assert svg.startswith("<svg")
+    assert "satmachine" in svg
+    assert "font-face" not in svg
+    assert (WIDTH, HEIGHT) == (140, 42)

@@ -1,0 +1,48 @@
+"""What the play is about: amounts that a reader can check in the head, and that come out in whole sats."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.demo import script
+
+
+def test_the_first_customer_shows_3000_and_5000() -> None:
+    first = script.sales(1)[0]
+    assert (first.cash_out, first.principal_sats, first.wire_sats, first.fiat) == (True, 100_000, 108_000, 2_000)
+    assert (first.platform_fee_sats, first.operator_fee_sats) == (3_000, 5_000)
+
+
+@pytest.mark.parametrize("network", ["regtest", "mainnet"])
+def test_fees_fiat_and_splits_are_whole(network: str) -> None:
+    planned = script.sales(30, network=network)
+    assert [sale.number for sale in planned] == list(range(1, 31))
+    assert {sale.tx_type for sale in planned} == {"cash_in", "cash_out"}
+    for sale in planned:
+        assert sale.platform_fee_sats * 100 == sale.principal_sats * 3
+        assert sale.operator_fee_sats * 100 == sale.principal_sats * 5
+        assert sale.fiat * script.SATS_PER_UNIT == sale.principal_sats
+        assert all(sale.operator_fee_sats * percent % 100 == 0 for percent, _ in script.SPLITS)
+        sign = 1 if sale.cash_out else -1
+        assert sale.wire_sats == sale.principal_sats + sign * sale.fee_sats
+
+
+def test_real_coins_are_a_hundredth() -> None:
+    assert [sale.principal_sats * 100 for sale in script.sales(12, network="mainnet")] == [
+        sale.principal_sats for sale in script.sales(12)
+    ]
+
+
+def test_without_a_customer_who_can_be_paid_everybody_buys_cash() -> None:
+    assert all(sale.cash_out for sale in script.sales(12, cash_in=False))
+
+
+@pytest.mark.parametrize("count", [0, 1, 12, 500])
+@pytest.mark.parametrize("lps", [1, 5, 20])
+@pytest.mark.parametrize("network", ["regtest", "mainnet"])
+def test_the_lps_bring_more_than_is_sold(count: int, lps: int, network: str) -> None:
+    planned = script.sales(count, network=network)
+    brought = script.deposits(planned, lps)
+    assert len(brought) == lps == len(set(script.lp_names(lps)))
+    assert min(brought) > 0
+    assert sum(brought) >= 2 * sum(sale.fiat for sale in planned if sale.cash_out)
