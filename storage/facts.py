@@ -111,8 +111,8 @@ class Facts:
         """`where` names the legs as `l`; it comes from above, never from outside."""
         requests: dict[str, list[Request]] = {}
         for row in self.tx.run(
-            "SELECT r.* FROM legs l JOIN attempts a ON a.leg_id = l.id JOIN requests r USING (payment_hash)"
-            f" WHERE {where} ORDER BY r.created_at",  # noqa: S608
+            "SELECT r.* FROM legs l JOIN attempts a ON a.leg_id = l.id JOIN requests r USING (payment_hash)"  # noqa: S608
+            f" WHERE {where} ORDER BY r.created_at",
             values,
         ):
             requests.setdefault(row["payment_hash"], []).append(_request(row))

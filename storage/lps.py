@@ -111,6 +111,7 @@ def names(tx: Tx) -> list[str]:
 
 def insert(tx: Tx, *, pubkey: str, name: str, now: int) -> Lp:
     lp_id = tx.insert("lps", pubkey=pubkey, name=name, created_at=now)
+    tx.touch("lps")
     stored = get(tx, lp_id)
     assert stored is not None
     return stored

@@ -1,0 +1,1 @@
+"""The commands of `satmachine`, one module each, imported when they are called: each returns its exit code."""
