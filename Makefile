@@ -1,6 +1,6 @@
 # Everything runs in .venv, made from the locks with hashes. Needs git, make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak lock clean .venv
+.PHONY: help demo test check fmt docs bench soak lock clean .venv
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -38,6 +38,9 @@ check: $(TESTING) ## format, lint, types, direction of imports
 fmt: $(TESTING) ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(TESTING) ## write the table of orders and the guides' answers again
+	@$(BIN)/python -m tests.handlers.reference
 
 bench: $(TESTING) ## how fast
 	@$(BIN)/python -m tests.bench
