@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Final
 
 from bot.query import Query
+from bot.reach import Reach
 from bot.relays import Relays
 from nwc.event import Event
 from nwc.foreign import parse_json
@@ -20,21 +21,32 @@ KEEP_SECONDS: Final = 600
 KEEP_NONE_SECONDS: Final = 60
 MAX_KEPT: Final = 2_000
 ASK_SECONDS: Final = 3.0
+MAX_DM_RELAYS: Final = 5
 _MAX_PROFILE_CHARS: Final = 65_536
 
 
 class Contacts:
     """Implements `nwc.targets.Profiles`."""
 
-    def __init__(self, relays: Relays, clock: Clock) -> None:
+    def __init__(self, relays: Relays, clock: Clock, *, allow_private: bool) -> None:
         self._relays = relays
+        self._allow_private = allow_private
+        self._reach: Reach | None = None
         self._clock = clock
         self._kept: OrderedDict[tuple[int, str], tuple[int, Event | None]] = OrderedDict()
 
     async def dm_relays(self, pubkey: str) -> tuple[str, ...]:
         """The relays at which this key reads direct messages (NIP-17, kind 10050); empty where it names none."""
         event = await self._newest(DM_RELAYS_KIND, pubkey)
-        return tuple(event.tag_values("relay")) if event is not None else ()
+        if event is None:
+            return ()
+        return await (await self.reach()).allowed(event.tag_values("relay"), MAX_DM_RELAYS)
+
+    async def reach(self) -> Reach:
+        """Which relays that others name may be connected to."""
+        if self._reach is None:
+            self._reach = await Reach.of(self._relays.urls, private=self._allow_private)
+        return self._reach
 
     async def lud16(self, pubkey: str) -> str | None:
         """The Lightning address in the profile (kind 0) of this key, as it stands there. Asked anew each time: what

@@ -155,6 +155,7 @@ class Daemon:
                     "database": _watch(db),
                     "housekeeping": self._keep_house(db),
                     "ready": self._announce(parts),
+                    "watchdog": _feed_watchdog(),
                     "stop": self._stop_in_order(parts),
                 }
                 for name, part in parts.wallets.items():
@@ -214,17 +215,13 @@ class Daemon:
             self._parts.wallets[wallet].wallet.client.expect(request_id)
 
     async def _announce(self, parts: Parts) -> None:
-        """Says READY once a relay is subscribed; then feeds the watchdog for as long as the loop turns."""
+        """Says READY once a relay is subscribed."""
         await _until(parts.relays.listening)
         self._ready = True
         sd_notify.notify("READY=1")
         log.info("ready", npub=self.secrets.keys.npub, relays=len(parts.relays.urls), wallets=len(parts.wallets))
         if self.on_ready is not None:
             self.on_ready()
-        every = sd_notify.watchdog_seconds()
-        while every is not None:
-            sd_notify.notify("WATCHDOG=1")
-            await asyncio.sleep(every)
 
     # --- run ---------------------------------------------------------------------------------------------------------
 
@@ -326,6 +323,13 @@ class Daemon:
             "uptime_seconds": self.clock.now() - self._started_at,
             "relays": [{"url": relay.url, "up": relay.up} for relay in live.relays],
         }
+
+
+async def _feed_watchdog() -> None:
+    """Tells systemd that the loop turns, for as long as it does."""
+    while (every := sd_notify.watchdog_seconds()) is not None:
+        sd_notify.notify("WATCHDOG=1")
+        await asyncio.sleep(every)
 
 
 async def _until(true: Callable[[], bool]) -> None:

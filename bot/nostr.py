@@ -35,7 +35,7 @@ SEAL = 13
 GIFT_WRAP = 1059
 AUTH = 22242
 MAX_WRAP_CHARS = 150_000
-"""A gift wrap's content at most: NIP-44 carries 65,408 bytes here, which two layers of base64 keep below this."""
+"""A gift wrap's content at most: what NIP-44 carries, twice wrapped, is below this."""
 MAX_BACKDATE_SECONDS = 2 * 86_400
 _MAX_TAGS = 500
 _MAX_UNIX_SECONDS = 2**53

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bot.nostr import Keys
+from bot.reach import Reach
 from bot.timings import Timings
 from bot.wallet_wire import WalletWire
 from nwc.client import WalletClient
@@ -16,13 +18,15 @@ from nwc.uri import WalletUri
 
 SECONDS: Final = 20.0
 AT_ONCE: Final = 8
+MAX_RELAYS: Final = 5
 
 
 class PayeeWallets:
     """Implements `nwc.targets.InvoiceMaker`."""
 
-    def __init__(self, clock: Clock, timings: Timings) -> None:
+    def __init__(self, clock: Clock, timings: Timings, reach: Callable[[], Awaitable[Reach]]) -> None:
         self._clock = clock
+        self._reach = reach
         self._timings = timings
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -40,8 +44,11 @@ class PayeeWallets:
         def hear(event: Event) -> None:
             client.receive(event)
 
+        relays = await (await self._reach()).allowed(uri.relays, MAX_RELAYS)
+        if not relays:
+            raise WalletSilent("none of the payee's relays may be connected to")
         wire = WalletWire(
-            uri.relays, keys, uri.wallet_pubkey, hear, self._clock, since=self._clock.now(), timings=self._timings
+            relays, keys, uri.wallet_pubkey, hear, self._clock, since=self._clock.now(), timings=self._timings
         )
         client = WalletClient(
             uri, wire, keys.cipher(), self._clock, lambda *_: None, lambda _: None, timeout_seconds=SECONDS

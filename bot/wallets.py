@@ -14,6 +14,7 @@ import structlog
 
 from handlers import payment, wallet_trouble
 from handlers.payment import PaymentPolicy
+from ledger.states import AttemptState
 from nwc.client import WalletClient
 from nwc.evidence import classify_answer, classify_notification
 from nwc.messages import Answer, ErrorAnswer, MalformedAnswer, Notification, PayResult
@@ -77,11 +78,11 @@ class Wallet:
     # --- paying ------------------------------------------------------------------------------------------------------
 
     async def publish_and_wait(self, request: SignedRequest, seconds: float) -> None:
-        """Publishes a stored request and returns when an answer to it is booked, or after so many seconds.
+        """Publishes a stored request and returns when an answer to it or the proof is booked, or after so many seconds.
 
         Says nothing about the payment: what came of it is in the database.
         """
-        answered = self._waiting.setdefault(request.id, asyncio.Event())
+        answered = self._waiting.setdefault(request.payment_hash, asyncio.Event())
         try:
             async with asyncio.timeout(seconds):
                 await self.client.publish(request)
@@ -89,7 +90,12 @@ class Wallet:
         except TimeoutError:
             log.info("payment_unanswered", wallet=self.name, payment_hash=request.payment_hash)
         finally:
-            self._waiting.pop(request.id, None)
+            self._waiting.pop(request.payment_hash, None)
+
+    def stop_waiting(self, payment_hash: str) -> None:
+        """There is nothing more to wait for: whoever waits for an answer about this payment makes room for another."""
+        if (waiter := self._waiting.get(payment_hash)) is not None:
+            waiter.set()
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
@@ -144,8 +150,8 @@ class Wallet:
         payment_hash = await self.db.write(work)
         if not isinstance(answer, PayResult):
             log.info("payment_answer", wallet=self.name, payment_hash=payment_hash, answer=type(answer).__name__)
-        if (waiter := self._waiting.get(request_id)) is not None:
-            waiter.set()
+        if payment_hash is not None:
+            self.stop_waiting(payment_hash)
 
     async def _book_notification(self, notification: Notification, at: int) -> None:
         row = notification.transaction
@@ -153,9 +159,11 @@ class Wallet:
             return
         if notification.type == "payment_sent":
             found = classify_notification(row.payment_hash, notification)
-            await self.db.write(
+            state = await self.db.write(
                 lambda tx: payment.learn(
                     tx, row.payment_hash, found, source="notification", asked_at=at, policy=self.policy, now=at
                 )
             )
+            if state is AttemptState.SETTLED:
+                self.stop_waiting(row.payment_hash)
         self.on_payment(row.payment_hash)

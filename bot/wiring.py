@@ -100,9 +100,9 @@ class Wiring:
             on_state=lambda _url, _up: bells.ring_all(),
             timings=self.timings,
         )
-        contacts = Contacts(relays, clock)
+        contacts = Contacts(relays, clock, allow_private=config.payouts.allow_private_targets)
         http = GuardedHttp(allow_private=config.payouts.allow_private_targets)
-        targets = Targets(http, contacts, PayeeWallets(clock, self.timings))
+        targets = Targets(http, contacts, PayeeWallets(clock, self.timings, contacts.reach))
         wallets: dict[str, Wallet] = {}
         prover = Prover(
             wallets,

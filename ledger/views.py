@@ -92,7 +92,7 @@ _IN_TIME: Final = {
 }
 _WHY: Final = {
     SettlementStatus.REJECTED: "rejected",
-    SettlementStatus.ERRORED: "a payment failed, or it was reset: retry, partial or refund",
+    SettlementStatus.ERRORED: "a payment failed: look at it, then retry",
     SettlementStatus.UNVERIFIED: "the machine's wallet has not shown the payment",
     SettlementStatus.PENDING: "waits to be shared out",
     SettlementStatus.PARTIAL: "scaled down, waits to be shared out",

@@ -17,7 +17,7 @@ from bot.commands.sending import Sending, until_listening
 from bot.commands.terminal import DONE, FAILED, NO_ANSWER, USAGE, Quit, answer, answer_json, log_to_stderr
 from bot.contacts import Contacts
 from bot.nostr import BadWrap, Keys, Rumor, unwrap, wrap_dm
-from bot.query import BadRelayUrl, Query, Subscription, relay_url
+from bot.query import Query, Subscription
 from bot.relays import Relays
 from handlers.replies import render_refusal
 from ledger.errors import Code, Refusal
@@ -134,11 +134,9 @@ class Conversation:
         return True
 
     async def _other_relays(self, relays: Relays) -> list[str]:
-        found = []
-        for url in await Contacts(relays, self._clock).dm_relays(self._sender.public_key):
-            with contextlib.suppress(BadRelayUrl):
-                found.append(relay_url(url))
-        return [url for url in dict.fromkeys(found) if url not in self._urls][:MAX_OTHER_RELAYS]
+        # Private addresses, too: these are the relays of whoever types the order.
+        named = await Contacts(relays, self._clock, allow_private=True).dm_relays(self._sender.public_key)
+        return [url for url in named if url not in self._urls][:MAX_OTHER_RELAYS]
 
     async def _collect(self, rumor_id: str, parts: list[Rumor]) -> None:
         """Returns when the answer is complete."""

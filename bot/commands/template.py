@@ -18,7 +18,8 @@ _WALLET: Final = """\
 [wallets.{name}]
 # Source of a nostr+walletconnect:// URI. It needs lookup_invoice and list_transactions beside pay_invoice.
 uri = {uri}
-# How this wallet behaves when a payment is in doubt: auto (found out by trying), lnbits, alby-lnd, alby-ldk, unknown.
+# What it is behind the connection, which says how long a payment may stay in doubt: lnbits, alby-lnd, alby-ldk,
+# unknown (the most careful), or auto (as known from before, else unknown).
 profile = "auto"
 # How long after an invoice expired the wallet is still not believed when it says "not paid". -1: what the profile says.
 quarantine_seconds = -1"""

@@ -19,6 +19,8 @@ from storage.db import Database
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 300
+RETRY_SECONDS: Final = (1, 2, 5, 15, 60)
+"""While the wallet gives no answer: at the start its relays are not even connected."""
 
 
 class Balances:
@@ -35,27 +37,31 @@ class Balances:
         self._ask_seconds = ask_seconds
 
     async def run(self) -> None:
-        checks = 0
+        checks = unanswered = 0
         while True:
-            await self._ask()
+            unanswered = 0 if await self._ask() else unanswered + 1
             paused = await self._db.read(lambda tx: wallets.paused(tx, self._wallet.name))
             checks = checks + 1 if paused else 0
             delay = check_delay(checks - 1, self._policy) if paused else POLL_SECONDS
+            if unanswered:
+                delay = min(delay, RETRY_SECONDS[min(unanswered, len(RETRY_SECONDS)) - 1])
             deadline = asyncio.get_running_loop().time() + delay
             while (left := deadline - asyncio.get_running_loop().time()) > 0:
                 await self._bell.wait(left)
                 if await self._db.read(lambda tx: wallets.paused(tx, self._wallet.name)):
                     break  # it was just paused, or something happened that may end the pause
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
+        """False where there was no answer."""
         try:
             balance_msat = await self._wallet.client.get_balance()
         except WalletTrouble as trouble:
             log.debug("balance_unknown", wallet=self._wallet.name, reason=str(trouble))
-            return
+            return False
         now = self._clock.now()
         self._wallet.last_answer_at = now
         operators = self._wallet.operators()
         await self._db.write(
             lambda tx: wallet_trouble.balance_seen(tx, self._wallet.name, balance_msat, operators, now)
         )
+        return True

@@ -231,8 +231,10 @@ class Resolver:
 
     async def _learn(self, payment_hash: str, found: Evidence, source: str, asked_at: int) -> None:
         now = self._clock.now()
-        await self._db.write(
+        state = await self._db.write(
             lambda tx: payment.learn(
                 tx, payment_hash, found, source=source, asked_at=asked_at, policy=self._policy, now=now
             )
         )
+        if state is AttemptState.SETTLED:
+            self._wallet.stop_waiting(payment_hash)

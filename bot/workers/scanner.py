@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 OVERLAP_SECONDS: Final = 2 * 86_400
 """How long before it settled an invoice may have been made: lists are by the time of making."""
-RETRY_SECONDS: Final = 30
+RETRY_SECONDS: Final = (1, 2, 5, 15, 30)
+"""Where the list was not given whole: at the start the wallet's relays are not even connected."""
 
 
 class Scanner:
@@ -38,9 +39,11 @@ class Scanner:
         self._every_seconds = every_seconds
 
     async def run(self) -> None:
+        failed = 0
         while True:
-            done = await self.scan()
-            await asyncio.sleep(self._every_seconds if done else min(RETRY_SECONDS, self._every_seconds))
+            failed = 0 if await self.scan() else failed + 1
+            retry_seconds = RETRY_SECONDS[min(failed, len(RETRY_SECONDS)) - 1]
+            await asyncio.sleep(min(retry_seconds, self._every_seconds) if failed else self._every_seconds)
 
     async def scan(self) -> bool:
         """Reads what is new since the last whole reading; False where the wallet did not give all of it."""

@@ -89,6 +89,10 @@ def _wrong(report: SettlementReport, machine: Machine, policy: LandingPolicy) ->
     if report.wire_sats != report.principal_sats + sign * report.fee_sats:
         word = "plus" if sign > 0 else "less"
         return Code.BAD_ARITHMETIC, f"wire is not principal {word} fee for {report.tx_type.value}"
+    if report.fee_sats > report.principal_sats // 2:
+        # With the wire as small as one likes beside the principal, a stolen machine key could have fees paid out on
+        # sats that never moved.
+        return Code.BAD_ARITHMETIC, "the fee is more than half of the principal"
     worth = fiat_value_in_sats(report.fiat_minor, report.currency, report.exchange_rate)
     if abs(worth - report.principal_sats) > max(Decimal(1), policy.rate_tolerance * report.principal_sats):
         return Code.BAD_ARITHMETIC, "fiat times rate is too far from the principal"

@@ -31,8 +31,11 @@ def _help(result: Mapping[str, Any]) -> str:
     return lines([", ".join(singles), *nouns, f"More about one: help {result['commands'][-1]['name']}"])
 
 
+_ROLES: Final = {"operator": "operator", "platform": "platform", "lp": "an LP"}
+
+
 def _whoami(result: Mapping[str, Any]) -> str:
-    roles = " and ".join(result["roles"])
+    roles = " and ".join(_ROLES[role] for role in result["roles"])
     known = f"You are {roles} here." if roles else "You have no role here yet. To become an LP: join you@example.com"
     return lines([known, f"Your key: {result['npub']}", "Say help for what you can do."])
 

@@ -76,7 +76,7 @@ def _retry(result: Mapping[str, Any]) -> str:
     open_legs = [leg for leg in result["legs"] if leg["status"] == "pending"]
     return lines(
         [
-            f"{result['id']} is {result['status']} again, {len(open_legs)} payments are open.",
+            f"{result['id']} is {result['status']} again, open payments: {len(open_legs)}.",
             *_legs(open_legs, 7),
             f"To see how it goes: show {result['id']}",
         ]

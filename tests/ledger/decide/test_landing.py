@@ -70,6 +70,15 @@ def test_what_does_not_add_up_is_rejected(changes: dict[str, Any], code: Code, s
     assert landing.fees == NO_FEES
 
 
+@pytest.mark.parametrize(("fee_sats", "good"), [(50_000, True), (50_001, False)])
+def test_a_fee_of_more_than_half_the_principal_is_rejected(fee_sats: int, good: bool) -> None:
+    """A cash-in of 1 sat with a principal of 100,000,000 would have paid out 8,000,000 sats of fees on it."""
+    cash_in = report(tx_type=TxType.CASH_IN, fee_sats=fee_sats, wire_sats=100_000 - fee_sats)
+    landing = land(cash_in, machine(), platform(), None, POLICY)
+    assert (landing.status is SettlementStatus.UNVERIFIED) is good
+    assert good or landing.reason is Code.BAD_ARITHMETIC
+
+
 def test_a_deactivated_machine_is_rejected() -> None:
     landing = land(report(), machine(active=False), platform(), None, POLICY)
     assert (landing.status, landing.reason) == (SettlementStatus.REJECTED, Code.UNKNOWN_MACHINE)
