@@ -35,7 +35,7 @@ from handlers.context import Live, Relay, Settings
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import attempts, inbox, meta, orders, outbox, platform, wallets
+from storage import attempts, inbox, legs, meta, orders, outbox, platform, settlements, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
 
@@ -48,6 +48,8 @@ LOOK_SECONDS: Final = 0.05
 HOUSEKEEPING_SECONDS: Final = 60
 KEEP_INBOX_SECONDS: Final = 30 * 86_400
 KEEP_OUTBOX_SECONDS: Final = 7 * 86_400
+LONGEST_PLAN_SECONDS: Final = 3_600
+"""Nothing is put off for longer than this at a time."""
 LATE_ANSWER_SECONDS: Final = 30 * 86_400
 CLOCK_STEP_SECONDS: Final = 120
 
@@ -97,6 +99,7 @@ class Daemon:
     """The open database while the bot runs."""
     _started_at: int = 0
     _draining: bool = False
+    _listened_at: float | None = None
     _ready: bool = False
     _booked_until: int = 0
     _parts: Parts | None = None
@@ -193,6 +196,7 @@ class Daemon:
             if self.config.wallets[name].profile != "auto":
                 wallets.set_profile(tx, name, WalletProfile(self.config.wallets[name].profile))
         attempts.all_due_now(tx, now)
+        self._mend_times(tx)
         self._booked_until = meta.newest_time(tx)
         if self.config.nostr.publish_profile:
             published.profile(
@@ -242,9 +246,15 @@ class Daemon:
         )
 
     def _deaf(self) -> bool:
-        parts = self._parts
+        """Whether an order such as `pause` could not have reached the bot for a while."""
+        parts, now = self._parts, self.clock.now()
+        if parts is not None and parts.relays.listening():
+            self._listened_at = self.clock.monotonic()
         heard_at = parts.relays.heard_at() if parts is not None else None
-        return heard_at is None or self.clock.now() - heard_at > self.config.policy.deaf_after_seconds
+        limit = self.config.policy.deaf_after_seconds
+        if heard_at is None or self._listened_at is None:
+            return True
+        return now - heard_at > limit or self.clock.monotonic() - self._listened_at > limit
 
     def _may_pay(self) -> bool:
         """Nothing new is paid by a bot that is stopping, or that hears no relay: a `pause` would not reach it."""
@@ -260,8 +270,17 @@ class Daemon:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await db.write(self._clean)
 
+    def _mend_times(self, tx: Tx) -> None:
+        """The clock may have been ahead when these times were set."""
+        latest = self.clock.now() + LONGEST_PLAN_SECONDS
+        legs.no_later_than(tx, latest)
+        attempts.check_no_later_than(tx, latest)
+        settlements.prove_no_later_than(tx, latest)
+        outbox.no_later_than(tx, latest)
+
     def _clean(self, tx: Tx) -> None:
         now = self.clock.now()
+        self._mend_times(tx)
         parts = self._parts
         heard_at = parts.relays.heard_at() if parts is not None else None
         if heard_at is not None:
@@ -314,6 +333,11 @@ class Daemon:
         for name, part in self._parts.wallets.items() if self._parts is not None else ():
             if not part.wire.connected():
                 problems[f"wallets.{name}"] = "none of its relays is connected"
+            held = sorted(part.payer.held)
+            if held:
+                problems[f"wallets.{name}.held"] = (
+                    f"{len(held)} payments are held by a fault of this program: see the log"
+                )
         return problems
 
     def _details(self) -> Mapping[str, object]:

@@ -35,6 +35,8 @@ SETTLEMENT_KINDS: Final = (21_000, 78)
 QUEUE: Final = 5_000
 BATCH: Final = 128
 KEPT_STRANGERS: Final = 5
+REPEAT_SECONDS: Final = 86_400
+"""A machine that still wants its receipt after so long looks for the stored one; others may repeat its events, too."""
 _MAX_CONTENT_CHARS: Final = 200_000
 _SETTLEMENT_D: Final = "bitspire-settlement:"
 
@@ -102,7 +104,7 @@ class Intake:
     def on_event(self, event: Event, url: str, repeat: bool) -> bool:
         """Takes an event that a relay brought, verified. False: no room now, it is to come again."""
         if not self._open:
-            return False
+            return True  # what is stored comes again at the next start, what is not is repeated by its sender
         try:
             self._queue.put_nowait(Arrived(event, repeat))
         except asyncio.QueueFull:
@@ -137,7 +139,8 @@ class Intake:
         taken = await self._db.read(lambda tx: inbox.known(tx, ids))
         works = []
         for arrived in wanted:
-            if arrived.event.id in taken and not arrived.repeat:
+            old = self._clock.now() - arrived.event.created_at > REPEAT_SECONDS
+            if arrived.event.id in taken and (not arrived.repeat or old):
                 continue
             work = self._work(arrived)
             if work is not None:

@@ -17,6 +17,7 @@ from nwc.trouble import WalletSilent
 from nwc.uri import WalletUri
 
 SECONDS: Final = 20.0
+ROOM_SECONDS: Final = 60.0
 AT_ONCE: Final = 8
 MAX_RELAYS: Final = 5
 
@@ -33,10 +34,17 @@ class PayeeWallets:
     async def make_invoice(self, uri: WalletUri, amount_msat: int, description: str) -> str:
         """The text of an invoice that this wallet made. Raises WalletTrouble."""
         try:
-            async with asyncio.timeout(SECONDS), self._room:
+            async with asyncio.timeout(ROOM_SECONDS):
+                await self._room.acquire()
+        except TimeoutError:
+            raise WalletSilent("too many wallets of payees are asked at once") from None
+        try:
+            async with asyncio.timeout(SECONDS):
                 return await self._make(uri, amount_msat, description)
         except TimeoutError:
             raise WalletSilent("the payee's wallet did not answer in time") from None
+        finally:
+            self._room.release()
 
     async def _make(self, uri: WalletUri, amount_msat: int, description: str) -> str:
         keys = Keys.parse(uri.secret)

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 NEEDED_METHODS: Final = frozenset({"pay_invoice", "lookup_invoice", "list_transactions"})
 """Without look-ups nobody could say what became of a payment: such a wallet is not paid from."""
 MAX_WORDS_WAITING: Final = 2_000
+CLOCK_SECONDS: Final = 120
 
 
 @dataclass(slots=True)
@@ -74,6 +75,11 @@ class Wallet:
         if missing:
             return f"it does not offer {', '.join(missing)}: payments from it could not be followed up"
         return None
+
+    def clock_agrees(self) -> bool:
+        """Whether its newest answer was dated, a moment ago, as our own clock would have."""
+        difference = self.client.clock_difference(CLOCK_SECONDS)
+        return difference is not None and abs(difference) <= CLOCK_SECONDS
 
     # --- paying ------------------------------------------------------------------------------------------------------
 
@@ -137,13 +143,13 @@ class Wallet:
     async def _book_answer(self, request_id: str, answer: Answer, at: int) -> None:
         def work(tx: Tx) -> str | None:
             unsure = isinstance(answer, ErrorAnswer | MalformedAnswer)
-            payment_hash = payment.answered(tx, request_id, at, ask_soon=unsure, policy=self.policy)
+            payment_hash, first = payment.answered(tx, request_id, at, ask_soon=unsure, policy=self.policy)
             if payment_hash is None:
                 return None
             found = classify_answer(payment_hash, answer)
             code = {"code": answer.code} if isinstance(answer, ErrorAnswer) else None
             payment.learn(tx, payment_hash, found, source="pay", asked_at=at, policy=self.policy, now=at, extra=code)
-            if isinstance(answer, ErrorAnswer):
+            if first and isinstance(answer, ErrorAnswer):
                 wallet_trouble.heed(tx, self.name, payment_hash, answer, self.operators(), at)
             return payment_hash
 

@@ -173,6 +173,7 @@ class Wiring:
             policy=policy,
             ask_seconds=ask_seconds,
             clock_sane=self.clock_sane,
+            may_pay=self.may_pay,
         )
         balances = Balances(wallet, db, clock, balance_bell, policy=policy.attempt, ask_seconds=ask_seconds)
         every_seconds = config.policy.unmatched_after_seconds

@@ -190,7 +190,15 @@ def _keep(ctx: Context, envelope: Envelope, answer: _Answer, *, repeated: bool) 
 
 def _send(ctx: Context, text: str) -> None:
     message = ctx.message
-    outbox.put_dm(ctx.tx, to=message.sender, text=text, answers=message.id, signed=message.signed, now=ctx.now)
+    outbox.put_dm(
+        ctx.tx,
+        to=message.sender,
+        text=text,
+        answers=message.id,
+        signed=message.signed,
+        now=ctx.now,
+        stranger=not ctx.roles,
+    )
 
 
 def _result(envelope: Envelope, command: Command, result: dict[str, Any]) -> str:

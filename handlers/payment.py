@@ -27,6 +27,8 @@ from storage.db import Tx
 
 _DAY = 86_400
 DAY_CAP_RETRY_SECONDS = 300
+MAX_SMALL_FEE_MSAT = 100_000
+"""A fee above this and above the amount itself is a slip of the wallet, not a fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,26 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     if leg.due_msat == 0:
         legs.complete(tx, leg, 0, now)
         return Go.DONE, leg
-    spent_msat = attempts.spent_msat(tx, leg.wallet, now - _DAY) if policy.max_day_sats else 0
-    if policy.max_day_sats and spent_msat + leg.due_msat > policy.max_day_sats * MSAT:
-        reason = f"over the cap of {policy.max_day_sats:,} sats a day"
-        legs.put_off(tx, leg, next_try_at=now + DAY_CAP_RETRY_SECONDS, reason=reason, counts=False)
+    if _over_day_cap(tx, leg, policy, now):
         return Go.LATER, leg
     return Go.YES, leg
+
+
+def _over_day_cap(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether the leg must wait for the day's cap: it is put off then."""
+    if not policy.max_day_sats:
+        return False
+    if attempts.spent_msat(tx, leg.wallet, now - _DAY) + leg.due_msat <= policy.max_day_sats * MSAT:
+        return False
+    reason = f"over the cap of {policy.max_day_sats:,} sats a day"
+    legs.put_off(tx, leg, next_try_at=now + DAY_CAP_RETRY_SECONDS, reason=reason, counts=False)
+    return True
 
 
 def not_fetched(tx: Tx, leg_id: int, reason: str, policy: PaymentPolicy, now: int) -> None:
     """The target gave no invoice that may be paid: tried again, spaced out, then failed."""
     leg = legs.get(tx, leg_id)
-    if leg is None or leg.status is not LegStatus.PENDING:
+    if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
         return
     _use_up_a_try(tx, leg, reason, policy, now)
 
@@ -91,6 +101,8 @@ def ready(tx: Tx, leg_id: int, new: NewAttempt, policy: PaymentPolicy, now: int)
     invoice was seen before (then a try is used up)."""
     leg = legs.get(tx, leg_id)
     if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
+        return None
+    if _over_day_cap(tx, leg, policy, now):
         return None
     if attempts.hash_known(tx, new.payment_hash):
         _use_up_a_try(tx, leg, "the payee gave an invoice that was seen before", policy, now)
@@ -164,7 +176,10 @@ def learn(
     if found.cls is EvidenceClass.PROOF and after is AttemptState.SETTLED and attempt.state is not AttemptState.SETTLED:
         if found.preimage is None:
             raise AssertionError("proof without a preimage")
-        surplus = attempts.settle(tx, attempt, found.preimage, found.fees_paid_msat or 0, now)
+        fees_msat = found.fees_paid_msat or 0
+        if fees_msat > attempt.amount_msat + MAX_SMALL_FEE_MSAT:
+            fees_msat = 0  # no wallet pays that: what it said is in the evidence
+        surplus = attempts.settle(tx, attempt, found.preimage, fees_msat, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
@@ -175,16 +190,19 @@ def learn(
     return after
 
 
-def answered(tx: Tx, request_id: str, now: int, *, ask_soon: bool, policy: PaymentPolicy) -> str | None:
-    """Notes that a request got an answer; an error says nothing about the payment, only that to ask soon is wise."""
+def answered(tx: Tx, request_id: str, now: int, *, ask_soon: bool, policy: PaymentPolicy) -> tuple[str | None, bool]:
+    """Notes that a request got an answer; an error says nothing about the payment, only that to ask soon is wise.
+
+    The payment hash, and whether this is the first answer: relays bring old ones again.
+    """
     payment_hash = attempts.request_of(tx, request_id)
     if payment_hash is None:
-        return None
-    attempts.set_answered(tx, request_id, now)
+        return None, False
+    first = attempts.set_answered(tx, request_id, now)
     attempt = attempts.get(tx, payment_hash)
     if ask_soon and attempt is not None and attempt.next_check_at > now + policy.attempt.resolve[0]:
         attempts.check_again(tx, payment_hash, now + policy.attempt.resolve[0], counts=False)
-    return payment_hash
+    return payment_hash, first
 
 
 def checked(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int) -> None:

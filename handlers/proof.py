@@ -15,10 +15,13 @@ from ledger.errors import Code
 from ledger.model import Machine, Settlement
 from ledger.states import SettlementStatus
 from nwc.proof_of_payment import Payment, PaymentCheck
-from storage import journal, machines, settlements
+from storage import attempts, journal, machines, settlements
 from storage.db import Tx
 
 SENDER_FIELD = "nostr_sender_pubkey"
+OLD_SECONDS = 86_400
+OLD_DELAY_SECONDS = 3_600
+"""What was not paid for a day hardly will be: it is asked about now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def apply(
         return SettlementStatus.PENDING
     checks = tx.one("SELECT proof_checks FROM settlements WHERE id = ?", (settlement.id,))
     delay = check_delay(checks["proof_checks"] if checks else 0, policy)
+    if now - settlement.created_at > OLD_SECONDS:
+        delay = max(delay, OLD_DELAY_SECONDS)
     settlements.set_proof(tx, settlement.id, None, now, now + delay)
     tell_unverified(tx, settlement.id, now)
     return SettlementStatus.UNVERIFIED
@@ -74,6 +79,9 @@ def _refusal(tx: Tx, settlement: Settlement, machine: Machine, word: WalletWord)
     owner = settlements.owner_of_payment(tx, settlement.payment_hash)
     if owner is not None:
         return Code.UNKNOWN_MACHINE, f"this payment is settlement S{owner.id} of another machine"
+    leg = attempts.leg_of(tx, settlement.payment_hash)
+    if leg is not None:
+        return Code.UNKNOWN_MACHINE, f"this payment is our own, of P{leg}: no customer made it"
     if word.in_other_wallet is not None:
         return Code.UNKNOWN_MACHINE, f"this payment lies in wallet {word.in_other_wallet}, not in the machine's own"
     if word.check is None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from handlers import notices
 from ledger.money import MSAT, PPM
+from ledger.states import AttemptState
 from nwc.messages import ErrorAnswer
 from storage import attempts, legs, wallets
 from storage.db import Tx
@@ -27,6 +28,9 @@ _BY_CODE: Final = {
     "UNAUTHORIZED": REVOKED,
     "RATE_LIMITED": RATE_LIMITED,
 }
+HOLD_SECONDS: Final = 60
+MAX_DOUBLINGS: Final = 6
+TELL_AGAIN_SECONDS: Final = 3_600
 _SAYS_BROKE: Final = re.compile(r"insufficient|not enough (?:balance|funds|sats)", re.IGNORECASE)
 _FEE_RESERVE_PPM: Final = 10_000
 _FEE_RESERVE_MSAT: Final = 10 * MSAT
@@ -42,26 +46,47 @@ def pause_reason(answer: ErrorAnswer) -> str | None:
 
 
 def heed(tx: Tx, wallet: str, payment_hash: str, answer: ErrorAnswer, operators: Iterable[str], now: int) -> None:
-    """Pauses the wallet where the error of this attempt calls for it."""
+    """Pauses the wallet where the error of this attempt calls for it; the operators are told once an hour at most."""
     reason = pause_reason(answer)
     attempt = attempts.get(tx, payment_hash)
-    if reason is None or attempt is None:
+    known = wallets.get(tx, wallet)
+    if reason is None or attempt is None or known is None or attempt.state is not AttemptState.SENT:
         return
     needed_msat = attempt.amount_msat + attempt.amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
-    if wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now):
+    news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
+    if news and (known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS):
+        wallets.set_told(tx, wallet, now)
         notices.tell(tx, operators, _text(tx, wallet, reason, attempt.leg_id, needed_msat), now)
 
 
-def balance_seen(tx: Tx, wallet: str, balance_msat: int, operators: Iterable[str], now: int) -> None:
-    """A balance came in: notes it, and ends a pause that it shows to be over."""
+def balance_seen(
+    tx: Tx, wallet: str, balance_msat: int, operators: Iterable[str], now: int, *, granted: bool = False
+) -> None:
+    """A balance came in: notes it, and ends a pause that it shows to be over. `granted`: the wallet had denied even
+    this question since it was paused.
+
+    A balance that was enough all along does not end a pause: the wallet refused for a reason that it does not show, and
+    each refusal costs a payment its time. Then it is tried again after a while, longer each time.
+    """
     wallets.set_balance(tx, wallet, balance_msat, now)
     known = wallets.get(tx, wallet)
     if known is None or known.paused_at is None or known.paused_reason == QUOTA:
         return  # a balance says nothing about a quota: `resume` ends that pause
-    if known.paused_reason == BROKE and balance_msat < known.missing_msat:
+    before = known.paused_balance_msat
+    if before is None:
+        before = balance_msat
+        wallets.set_paused_balance(tx, wallet, balance_msat)
+    waited = now - known.paused_at >= HOLD_SECONDS * 2 ** min(known.pauses - 1, MAX_DOUBLINGS)
+    if known.paused_reason == BROKE:
+        filled = before < known.missing_msat or balance_msat > before
+        over = balance_msat >= known.missing_msat and (filled or waited)
+    else:
+        over = granted or waited
+    if not over:
         return
     wallets.resume(tx, wallet)
-    notices.tell(tx, operators, f"Wallet {wallet} has {balance_msat // MSAT:,} sats: payments from it go on.", now)
+    if known.told_at is not None and known.told_at >= known.paused_at:
+        notices.tell(tx, operators, f"Wallet {wallet} has {balance_msat // MSAT:,} sats: payments from it go on.", now)
 
 
 def _text(tx: Tx, wallet: str, reason: str, leg_id: int, needed_msat: int) -> str:
@@ -69,7 +94,8 @@ def _text(tx: Tx, wallet: str, reason: str, leg_id: int, needed_msat: int) -> st
         known = wallets.get(tx, wallet)
         total = max(needed_msat, legs.open_msat(tx, wallet))
         have = known.balance_msat if known is not None and known.balance_msat is not None else 0
-        missing = max(-(-(total - have) // MSAT), -(-needed_msat // MSAT) if have >= total else 0)
+        # A balance that would have been enough is out of date: then whatever is owed may be missing.
+        missing = -(-(total - (have if have < needed_msat else 0)) // MSAT)
         return (
             f"Wallet {wallet} has too little to pay P{leg_id}: about {missing:,} sats are missing for what is owed. "
             "Nothing more is paid from it until it is filled. Nothing is lost: it goes on by itself then."

@@ -93,6 +93,7 @@ class WalletClient:
         self._pays: OrderedDict[str, None] = OrderedDict()
         self._reads: dict[str, _Read] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._clock_heard: tuple[int, int] | None = None
 
     @property
     def wallet_pubkey(self) -> str:
@@ -102,6 +103,13 @@ class WalletClient:
     def info(self) -> WalletInfo | None:
         """The newest info event that was usable, or None while there is none."""
         return self._info
+
+    def clock_difference(self, within_seconds: int) -> int | None:
+        """Seconds that the wallet's clock is ahead of ours (negative: behind), by its newest answer to a question of
+        ours; None where it has not answered any so recently."""
+        if self._clock_heard is None or not 0 <= self._clock.now() - self._clock_heard[0] <= within_seconds:
+            return None
+        return self._clock_heard[1]
 
     # --- readiness ---------------------------------------------------------------------------------------------------
 
@@ -278,6 +286,9 @@ class WalletClient:
 
     def _answered(self, request_id: str, event: Event) -> None:
         read = self._reads.get(request_id)
+        if read is not None:
+            now = self._clock.now()
+            self._clock_heard = (now, event.created_at - now)
         method = read.method if read else PAY_INVOICE
         plain_text = self._decrypt(event.content)
         answer = MalformedAnswer("it can't be decrypted") if plain_text is None else parse_answer(method, plain_text)

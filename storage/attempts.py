@@ -12,7 +12,7 @@ from ledger import journal as books
 from ledger.decide.attempt import Dossier, Request, Seen, WalletProfile
 from ledger.model import Attempt, Leg
 from ledger.states import AttemptState, EvidenceClass, LegStatus
-from storage import journal, legs, payee_credits
+from storage import journal, legs, payee_credits, wallets
 from storage.db import Tx
 
 
@@ -57,6 +57,12 @@ def get(tx: Tx, payment_hash: str) -> Attempt | None:
 
 def of_leg(tx: Tx, leg_id: int) -> list[Attempt]:
     return [from_row(row) for row in tx.all("SELECT * FROM attempts WHERE leg_id = ? ORDER BY created_at", (leg_id,))]
+
+
+def leg_of(tx: Tx, payment_hash: str) -> int | None:
+    """The leg for which this invoice was sent to a wallet, if it ever was."""
+    row = tx.one("SELECT leg_id FROM attempts WHERE payment_hash = ? AND sent_at IS NOT NULL", (payment_hash,))
+    return row["leg_id"] if row else None
 
 
 def live(tx: Tx, leg_id: int) -> Attempt | None:
@@ -137,8 +143,10 @@ def set_published(tx: Tx, event_id: str, now: int) -> None:
     tx.run("UPDATE requests SET publishes = publishes + 1, last_published_at = ? WHERE event_id = ?", (now, event_id))
 
 
-def set_answered(tx: Tx, event_id: str, now: int) -> None:
-    tx.run("UPDATE requests SET answered_at = coalesce(answered_at, ?) WHERE event_id = ?", (now, event_id))
+def set_answered(tx: Tx, event_id: str, now: int) -> bool:
+    """True for the first answer to this request."""
+    cursor = tx.run("UPDATE requests SET answered_at = ? WHERE event_id = ? AND answered_at IS NULL", (now, event_id))
+    return cursor.rowcount == 1
 
 
 def add_evidence(
@@ -231,6 +239,14 @@ def all_due_now(tx: Tx, now: int) -> None:
     tx.run("UPDATE attempts SET next_check_at = ?, checks = 0 WHERE state IN ('sent', 'claimed')", (now,))
 
 
+def check_no_later_than(tx: Tx, latest: int) -> None:
+    """A clock that was ahead and came back must not leave attempts waiting for a day that is far away."""
+    tx.run(
+        "UPDATE attempts SET next_check_at = ? WHERE state IN ('sent', 'claimed') AND next_check_at > ?",
+        (latest, latest),
+    )
+
+
 def requests_to_expect(tx: Tx, wallet: str, since: int) -> list[str]:
     """Requests to which an answer may still come: those of attempts that live, and of those that ended since."""
     rows = tx.all(
@@ -273,6 +289,7 @@ def settle(tx: Tx, attempt: Attempt, preimage: str, fees_msat: int, now: int) ->
         " WHERE payment_hash = ?",
         (preimage, fees_msat, now, now, int(surplus), attempt.payment_hash),
     )
+    wallets.paid(tx, attempt.wallet)
     if surplus:
         payee_credits.add(tx, leg.payee, attempt.payment_hash, attempt.amount_msat, now)
         journal.append(tx, books.surplus_paid(leg, attempt.amount_msat, fees_msat), now)
@@ -308,8 +325,11 @@ def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:
 def spent_msat(tx: Tx, wallet: str, since: int) -> int:
     """What this wallet paid since then, or may still pay: for the cap of a day."""
     row = tx.one(
-        "SELECT coalesce(sum(amount_msat), 0) AS total FROM attempts WHERE wallet = ?"
-        " AND (state IN ('ready', 'sent', 'claimed') OR state = 'settled' AND settled_at >= ?)",
-        (wallet, since),
+        "SELECT (SELECT coalesce(sum(amount_msat), 0) FROM attempts WHERE wallet = :wallet AND state = 'ready')"
+        " + (SELECT coalesce(sum(amount_msat), 0) FROM attempts"
+        "    WHERE wallet = :wallet AND state IN ('sent', 'claimed'))"
+        " + (SELECT coalesce(sum(amount_msat), 0) FROM attempts"
+        "    WHERE wallet = :wallet AND state = 'settled' AND settled_at >= :since) AS total",
+        {"wallet": wallet, "since": since},
     )
     return int(row["total"]) if row else 0

@@ -49,8 +49,7 @@ def of_settlement(tx: Tx, settlement_id: int) -> list[Leg]:
 def standing_sats(tx: Tx, settlement_id: int) -> dict[LegType, int]:
     """What of a settlement is in legs that were not voided, by type."""
     rows = tx.all(
-        "SELECT type, sum(amount_sats) AS sats FROM legs WHERE settlement_id = ?"
-        " AND status <> 'voided' GROUP BY type",
+        "SELECT type, sum(amount_sats) AS sats FROM legs WHERE settlement_id = ? AND status <> 'voided' GROUP BY type",
         (settlement_id,),
     )
     return {LegType(row["type"]): row["sats"] for row in rows}
@@ -89,18 +88,20 @@ def insert_plan(tx: Tx, settlement: Settlement, plan: Iterable[PlannedLeg], now:
         _mark_balance(tx, leg.lp_id)
 
 
-def payable(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[int]) -> list[Leg]:
+def payable(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[int], most_of_one: int) -> list[Leg]:
     """Open legs of a wallet without a live attempt, oldest first, where neither payments nor the machine are paused
-    and the LP is not frozen. `exclude` are legs that a worker has in hand."""
+    and the LP is not frozen; of one payee only the first few, so that no payee stands in the way of the others.
+    `exclude` are legs that a worker has in hand."""
     busy = set(exclude)
     rows = tx.all(
-        "SELECT l.* FROM legs l LEFT JOIN lps p ON p.id = l.lp_id WHERE l.wallet = ? AND l.status = 'pending'"
+        "SELECT * FROM (SELECT l.*, row_number() OVER (PARTITION BY l.payee ORDER BY l.next_try_at, l.id) AS place"
+        " FROM legs l LEFT JOIN lps p ON p.id = l.lp_id WHERE l.wallet = ? AND l.status = 'pending'"
         " AND l.next_try_at <= ? AND coalesce(p.frozen, 0) = 0"
         " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
         " AND NOT EXISTS (SELECT 1 FROM switches s WHERE s.paused = 1"
-        "                 AND s.name IN ('payments', 'machine:' || l.machine_id))"
-        " ORDER BY l.next_try_at, l.id LIMIT ?",
-        (wallet, now, limit + len(busy)),
+        "                 AND s.name IN ('payments', 'machine:' || l.machine_id)))"
+        " WHERE place <= ? ORDER BY next_try_at, id LIMIT ?",
+        (wallet, now, most_of_one, limit + len(busy)),
     )
     return [from_row(row) for row in rows if row["id"] not in busy][:limit]
 
@@ -131,6 +132,11 @@ def next_payable_at(tx: Tx, wallet: str, now: int) -> int | None:
         (wallet, now),
     )
     return row["at"] if row else None
+
+
+def no_later_than(tx: Tx, latest: int) -> None:
+    """A clock that was ahead and came back must not leave legs waiting for a day that is far away."""
+    tx.run("UPDATE legs SET next_try_at = ? WHERE status = 'pending' AND next_try_at > ?", (latest, latest))
 
 
 def put_off(tx: Tx, leg: Leg, *, next_try_at: int, reason: str, counts: bool) -> None:

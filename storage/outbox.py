@@ -24,6 +24,7 @@ class Outgoing:
     """`event`, `replaceable`, `dm` (NIP-17) or `signed_dm` (kind 14 that is signed)."""
     body: dict[str, Any]
     coordinate: str | None
+    lane: int
     event: str | None
     created_at: int
     tries: int
@@ -67,18 +68,22 @@ def put_replaceable(
     _put(tx, "replaceable", body, coordinate, now, expires_in or LIFE_SECONDS)
 
 
-def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now: int) -> None:
-    """A direct message to `to`; `answers` is the id of the rumor (or signed kind 14) that it answers."""
+def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now: int, stranger: bool = False) -> None:
+    """A direct message to `to`; `answers` is the id of the rumor (or signed kind 14) that it answers. One to a
+    stranger waits until nothing else does."""
     body = {"to": to, "text": text, "answers": answers}
-    _put(tx, "signed_dm" if signed else "dm", body, None, now, LIFE_SECONDS)
+    _put(tx, "signed_dm" if signed else "dm", body, None, now, LIFE_SECONDS, lane=int(stranger))
 
 
-def _put(tx: Tx, kind: str, body: dict[str, Any], coordinate: str | None, now: int, life: int) -> None:
+def _put(
+    tx: Tx, kind: str, body: dict[str, Any], coordinate: str | None, now: int, life: int, *, lane: int = 0
+) -> None:
     tx.insert(
         "outbox",
         kind=kind,
         body=json.dumps(body, separators=(",", ":"), ensure_ascii=False),
         coordinate=coordinate,
+        lane=lane,
         created_at=now,
         next_try_at=now,
         give_up_at=now + life,
@@ -92,7 +97,7 @@ def due(tx: Tx, now: int, limit: int, exclude: Iterable[int]) -> list[Outgoing]:
     rows = tx.all(
         "SELECT * FROM outbox o WHERE state = 'waiting' AND next_try_at <= ? AND (coordinate IS NULL OR NOT EXISTS ("
         " SELECT 1 FROM outbox b WHERE b.state = 'waiting' AND b.coordinate = o.coordinate AND b.id < o.id))"
-        " ORDER BY id LIMIT ?",
+        " ORDER BY lane, id LIMIT ?",
         (now, limit + len(busy)),
     )
     return [
@@ -101,6 +106,7 @@ def due(tx: Tx, now: int, limit: int, exclude: Iterable[int]) -> list[Outgoing]:
             kind=row["kind"],
             body=json.loads(row["body"]),
             coordinate=row["coordinate"],
+            lane=row["lane"],
             event=row["event"],
             created_at=row["created_at"],
             tries=row["tries"],
@@ -139,6 +145,11 @@ def sign_once(tx: Tx, outgoing: Outgoing, now: int, sign: Callable[[int], str]) 
     )
     tx.run("UPDATE outbox SET event = ? WHERE id = ?", (text, outgoing.id))
     return text
+
+
+def no_later_than(tx: Tx, latest: int) -> None:
+    """A clock that was ahead and came back must not leave messages waiting for a day that is far away."""
+    tx.run("UPDATE outbox SET next_try_at = ? WHERE state = 'waiting' AND next_try_at > ?", (latest, latest))
 
 
 def done(tx: Tx, outgoing_id: int) -> None:

@@ -169,19 +169,27 @@ def rivals(tx: Tx, settlement: Settlement) -> list[Settlement]:
     return [from_row(row) for row in rows]
 
 
-def to_prove(tx: Tx, now: int, limit: int, wanted: Sequence[str], exclude: Iterable[int]) -> list[Settlement]:
-    """Unverified settlements whose wallet is to be asked now: those that are due, and those whose payment hash is
-    `wanted` whether due or not. `exclude` are those that a worker has in hand."""
+def to_prove(
+    tx: Tx, wallet: str, now: int, limit: int, wanted: Sequence[str], exclude: Iterable[int]
+) -> list[Settlement]:
+    """Unverified settlements of a wallet that it is to be asked about now: those that are due, and those whose payment
+    hash is `wanted` whether due or not. `exclude` are those that a worker has in hand."""
     busy = set(exclude)
     marks = ",".join("?" * len(wanted))
     rows = tx.all(
-        "SELECT * FROM settlements WHERE status = 'unverified' AND payment_hash IN (" + marks + ")"  # noqa: S608
-        " UNION ALL SELECT * FROM (SELECT * FROM settlements WHERE status = 'unverified' AND next_proof_at <= ?"
-        " ORDER BY next_proof_at LIMIT ?)",
-        (*wanted, now, limit + len(busy)),
+        "SELECT * FROM settlements WHERE status = 'unverified' AND wallet = ? AND payment_hash IN (" + marks + ")"  # noqa: S608
+        " UNION ALL SELECT * FROM (SELECT * FROM settlements WHERE status = 'unverified' AND wallet = ?"
+        " AND next_proof_at <= ? ORDER BY next_proof_at LIMIT ?)",
+        (wallet, *wanted, wallet, now, limit + len(busy)),
     )
     found = {row["id"]: from_row(row) for row in rows if row["id"] not in busy}
     return list(found.values())[:limit]
+
+
+def wallets_to_prove(tx: Tx) -> list[str]:
+    """The wallets that have unverified settlements."""
+    rows = tx.all("SELECT DISTINCT wallet FROM settlements WHERE status = 'unverified' ORDER BY wallet")
+    return [row["wallet"] for row in rows]
 
 
 def next_proof_at(tx: Tx, now: int) -> int | None:
@@ -190,6 +198,13 @@ def next_proof_at(tx: Tx, now: int) -> int | None:
         "SELECT min(next_proof_at) AS at FROM settlements WHERE status = 'unverified' AND next_proof_at > ?", (now,)
     )
     return row["at"] if row else None
+
+
+def prove_no_later_than(tx: Tx, latest: int) -> None:
+    """A clock that was ahead and came back must not leave settlements waiting for a day that is far away."""
+    tx.run(
+        "UPDATE settlements SET next_proof_at = ? WHERE status = 'unverified' AND next_proof_at > ?", (latest, latest)
+    )
 
 
 def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:

@@ -20,6 +20,12 @@ class Wallet:
     paused_at: int | None
     missing_msat: int
     """What it lacked when it could not pay."""
+    paused_balance_msat: int | None
+    """The first balance that it told after it was paused."""
+    pauses: int
+    """How often in a row it was paused since it last paid."""
+    told_at: int | None
+    """When the operators were last told of a pause."""
     balance_msat: int | None
     balance_at: int | None
     last_answer_at: int | None
@@ -37,6 +43,9 @@ def from_row(row: sqlite3.Row) -> Wallet:
         paused_reason=row["paused_reason"],
         paused_at=row["paused_at"],
         missing_msat=row["missing_msat"],
+        paused_balance_msat=row["paused_balance_msat"],
+        pauses=row["pauses"],
+        told_at=row["told_at"],
         balance_msat=row["balance_msat"],
         balance_at=row["balance_at"],
         last_answer_at=row["last_answer_at"],
@@ -87,11 +96,25 @@ def set_scanned(tx: Tx, name: str, until: int) -> None:
 def pause(tx: Tx, name: str, reason: str, missing_msat: int, now: int) -> bool:
     """The wallet can't pay now; True when that is news."""
     cursor = tx.run(
-        "UPDATE wallets SET paused_reason = ?, paused_at = ?, missing_msat = ? WHERE name = ? AND paused_at IS NULL",
+        "UPDATE wallets SET paused_reason = ?, paused_at = ?, missing_msat = ?, paused_balance_msat = NULL,"
+        " pauses = pauses + 1 WHERE name = ? AND paused_at IS NULL",
         (reason, now, missing_msat, name),
     )
     tx.touch("wallets")
     return cursor.rowcount == 1
+
+
+def set_paused_balance(tx: Tx, name: str, balance_msat: int) -> None:
+    tx.run("UPDATE wallets SET paused_balance_msat = ? WHERE name = ?", (balance_msat, name))
+
+
+def set_told(tx: Tx, name: str, now: int) -> None:
+    tx.run("UPDATE wallets SET told_at = ? WHERE name = ?", (now, name))
+
+
+def paid(tx: Tx, name: str) -> None:
+    """It pays again: the pauses before are forgotten."""
+    tx.run("UPDATE wallets SET pauses = 0 WHERE name = ? AND pauses > 0", (name,))
 
 
 def paused(tx: Tx, name: str) -> bool:
@@ -99,7 +122,10 @@ def paused(tx: Tx, name: str) -> bool:
 
 
 def resume(tx: Tx, name: str | None = None) -> int:
-    """Lets the wallet (None: every wallet) pay again; the number of those that had been paused."""
+    """Lets the wallet pay again; the number of those that had been paused. None: every wallet, by somebody's word, so
+    that what they refused before is forgotten."""
+    if name is None:
+        tx.run("UPDATE wallets SET pauses = 0 WHERE pauses > 0")
     cursor = tx.run(
         "UPDATE wallets SET paused_reason = NULL, paused_at = NULL, missing_msat = 0"
         " WHERE paused_at IS NOT NULL AND (:name IS NULL OR name = :name)",

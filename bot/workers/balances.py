@@ -12,13 +12,14 @@ from bot.workers.wakeup import Bell
 from handlers import wallet_trouble
 from ledger.decide.attempt import AttemptPolicy, check_delay
 from nwc.ports import Clock
-from nwc.trouble import WalletTrouble
+from nwc.trouble import WalletError, WalletTrouble
 from storage import wallets
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 300
+DENIALS: Final = frozenset({"UNAUTHORIZED", "RESTRICTED"})
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60)
 """While the wallet gives no answer: at the start its relays are not even connected."""
 
@@ -35,6 +36,7 @@ class Balances:
         self._bell = bell
         self._policy = policy
         self._ask_seconds = ask_seconds
+        self._denied = False
 
     async def run(self) -> None:
         checks = unanswered = 0
@@ -56,12 +58,14 @@ class Balances:
         try:
             balance_msat = await self._wallet.client.get_balance()
         except WalletTrouble as trouble:
+            self._denied |= isinstance(trouble, WalletError) and trouble.code in DENIALS
             log.debug("balance_unknown", wallet=self._wallet.name, reason=str(trouble))
             return False
         now = self._clock.now()
         self._wallet.last_answer_at = now
         operators = self._wallet.operators()
+        granted, self._denied = self._denied, False
         await self._db.write(
-            lambda tx: wallet_trouble.balance_seen(tx, self._wallet.name, balance_msat, operators, now)
+            lambda tx: wallet_trouble.balance_seen(tx, self._wallet.name, balance_msat, operators, now, granted=granted)
         )
         return True

@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 MAX_LEGS_IN_HAND: Final = 64
 """Legs that are fetched, wait for a slot or for an answer: more than are paid at once, for some payees are slow."""
+MAX_LEGS_OF_ONE_PAYEE: Final = 4
+"""A payee whose server is slow holds up its own legs."""
 RETRY_SECONDS: Final = 5
 
 
@@ -77,6 +79,10 @@ class Payer:
         self._slots = asyncio.Semaphore(rules.in_flight)
         self._may_pay = may_pay
         self._in_hand: set[int] = set()
+        self._payees: dict[int, str] = {}
+        """Of the legs in hand."""
+        self.held: set[int] = set()
+        """Legs at whose payment a fault of ours showed after an invoice was stored: touched no more by this run."""
         self._more = False
         """Whether legs wait for which there was no room."""
         self._group = asyncio.TaskGroup()
@@ -99,21 +105,32 @@ class Payer:
             self._more = True
             return RETRY_SECONDS
         now = self._clock.now()
-        busy = frozenset(self._in_hand)
+        busy = frozenset(self._in_hand | self.held)
         ready, due, next_at = await self._db.read(lambda tx: self._find(tx, now, room, busy))
         self._more = len(due) == room
         for attempt in ready:
             self._take(attempt.leg_id, attempt)
         for leg in due:
-            self._take(leg.id, None)
+            if list(self._payees.values()).count(leg.payee) < MAX_LEGS_OF_ONE_PAYEE:
+                self._payees[leg.id] = leg.payee
+                self._take(leg.id, None)
+            else:
+                self._more = True
         return RETRY_SECONDS if next_at is None else next_at - now
 
     def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int]) -> tuple[list[Attempt], list[Leg], int | None]:
         name = self._wallet.name
-        if wallets.paused(tx, name):
+        known = wallets.get(tx, name)
+        if known is None or known.paused_at is not None:
             return [], [], None
+        if known.pauses:  # it refused before: one leg at a time, until one is paid
+            room = min(room, 1) if not self._in_hand else 0
         ready = [attempt for attempt in attempts.ready(tx, name) if attempt.leg_id not in busy]
-        return ready, legs.payable(tx, name, now, room, busy), legs.next_payable_at(tx, name, now)
+        return (
+            ready[:room],
+            legs.payable(tx, name, now, room - len(ready[:room]), busy, MAX_LEGS_OF_ONE_PAYEE),
+            legs.next_payable_at(tx, name, now),
+        )
 
     def _take(self, leg_id: int, attempt: Attempt | None) -> None:
         self._in_hand.add(leg_id)
@@ -122,18 +139,32 @@ class Payer:
     async def _work(self, leg_id: int, attempt: Attempt | None) -> None:
         try:
             if attempt is None:
-                attempt = await self._prepare(leg_id)
+                attempt = await self._prepare_or_give_up(leg_id)
             if attempt is not None:
                 await self._send(attempt)
         except (StorageBroken, asyncio.CancelledError):
             raise
         except Exception:
-            # A fault of ours: this leg stays in hand, so that nothing is tried with it until somebody has looked.
+            # A fault of ours with an invoice that may have left: nothing is tried with it until somebody has looked.
             log.exception("leg_held", leg=f"P{leg_id}", wallet=self._wallet.name)
-            return
-        self._in_hand.discard(leg_id)
+            self.held.add(leg_id)
+        finally:
+            self._in_hand.discard(leg_id)
+            self._payees.pop(leg_id, None)
         if self._more:
             self._bell.ring()
+
+    async def _prepare_or_give_up(self, leg_id: int) -> Attempt | None:
+        """A fault of ours before an invoice is stored has had no effect in the world: it costs the leg a try."""
+        try:
+            return await self._prepare(leg_id)
+        except (StorageBroken, asyncio.CancelledError):
+            raise
+        except Exception:
+            log.exception("leg_not_prepared", leg=f"P{leg_id}", wallet=self._wallet.name)
+            reason = "a fault of this program: its log says more"
+            await self._db.write(lambda tx: payment.not_fetched(tx, leg_id, reason, self._policy, self._clock.now()))
+            return None
 
     async def _prepare(self, leg_id: int) -> Attempt | None:
         """From an open leg to an attempt that is ready."""

@@ -21,13 +21,15 @@ from nwc.ports import Clock
 from nwc.proof_of_payment import Payment, PaymentCheck, classify_payment
 from nwc.trouble import WalletNotReady, WalletTrouble
 from storage import settlements
-from storage.db import Database
+from storage.db import Database, Tx
 from storage.errors import StorageBroken
 
 log = structlog.get_logger(__name__)
 
 ASK_AT_ONCE: Final = 16
-BATCH: Final = 256
+IN_HAND: Final = 64
+"""Settlements of one wallet."""
+MAX_WANTED: Final = 1_000
 RECEIPT_PATIENCE_SECONDS: Final = 3.0
 """A wallet mostly answers sooner, and the machine gets one receipt that says it all."""
 LIST_MARGIN_SECONDS: Final = 86_400
@@ -56,12 +58,13 @@ class Prover:
         self._when_supported = when_supported
         self._ask_seconds = ask_seconds
         self._asking: dict[str, asyncio.Semaphore] = {}
-        self._in_hand: set[int] = set()
+        self._in_hand: dict[int, str] = {}
+        """Settlements by id, with their wallet."""
         self._wanted: set[str] = set()
 
     def payment_seen(self, payment_hash: str) -> None:
         """A wallet announced this payment: an unproven settlement of it is asked about now. Called at any time."""
-        if len(self._wanted) < BATCH:
+        if len(self._wanted) < MAX_WANTED:
             self._wanted.add(payment_hash)
             self._bell.ring()
 
@@ -78,15 +81,18 @@ class Prover:
         return self._policy.resolve[-1] if at is None else at - now
 
     async def _due(self) -> list[Settlement]:
-        now = self._clock.now()
+        """A share for each wallet: one that does not answer must not keep the others' machines waiting."""
         wanted, self._wanted = sorted(self._wanted), set()
-        room = BATCH - len(self._in_hand)
-        if room <= 0:
-            return []
-        busy = frozenset(self._in_hand)
-        due = await self._db.read(lambda tx: settlements.to_prove(tx, now, room, wanted, busy))
-        self._in_hand.update(settlement.id for settlement in due)
-        return due
+        found = await self._db.read(lambda tx: self._find(tx, wanted))
+        self._in_hand.update({settlement.id: settlement.wallet for settlement in found})
+        return found
+
+    def _find(self, tx: Tx, wanted: list[str]) -> list[Settlement]:
+        now, busy, found = self._clock.now(), frozenset(self._in_hand), list[Settlement]()
+        for wallet in settlements.wallets_to_prove(tx):
+            room = IN_HAND - list(self._in_hand.values()).count(wallet)
+            found += settlements.to_prove(tx, wallet, now, max(room, 0), wanted, busy)
+        return found
 
     async def _work(self, settlement: Settlement) -> None:
         try:
@@ -97,7 +103,7 @@ class Prover:
         except Exception:
             log.exception("settlement_held", settlement=f"S{settlement.id}")
             return
-        self._in_hand.discard(settlement.id)
+        self._in_hand.pop(settlement.id, None)
         self._bell.ring()
 
     async def _prove(self, settlement: Settlement) -> None:

@@ -23,6 +23,7 @@ from storage.outbox import Outgoing
 log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 32
+STRANGERS_AT_ONCE: Final = 4
 BATCH: Final = 128
 RETRY_SECONDS: Final = (2, 5, 15, 60, 300)
 OFFLINE_SECONDS: Final = 1.0
@@ -40,6 +41,7 @@ class Publisher:
         self._clock = clock
         self._bell = bell
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._in_hand: set[int] = set()
 
     async def run(self) -> None:
@@ -51,7 +53,7 @@ class Publisher:
                 due, seconds = await self._due()
                 for outgoing in due:
                     self._in_hand.add(outgoing.id)
-                    await self._room.acquire()
+                    await self._room_for(outgoing).acquire()
                     group.create_task(self._work(outgoing), name=f"publish {outgoing.id}")
                 if not due:
                     await self._bell.wait(seconds)
@@ -61,7 +63,14 @@ class Publisher:
         now = self._clock.now()
         busy = frozenset(self._in_hand)
         due, at = await self._db.read(lambda tx: (outbox.due(tx, now, BATCH, busy), outbox.next_due_at(tx, now)))
-        return due, RETRY_SECONDS[-1] if at is None else at - now
+        first = [outgoing for outgoing in due if not outgoing.lane]
+        if not first and not self._strangers.locked():
+            first = due[:1]
+        return first, RETRY_SECONDS[-1] if at is None else at - now
+
+    def _room_for(self, outgoing: Outgoing) -> asyncio.Semaphore:
+        """Strangers name relays that answer nothing: their answers have a few places of their own."""
+        return self._strangers if outgoing.lane else self._room
 
     async def flush(self) -> None:
         """Returns when nothing is left that could be published now."""
@@ -78,7 +87,9 @@ class Publisher:
             await self._db.write(lambda tx: self._put_off(tx, outgoing, "internal"))
         finally:
             self._in_hand.discard(outgoing.id)
-            self._room.release()
+            self._room_for(outgoing).release()
+            if outgoing.lane:
+                self._bell.ring()
 
     async def _publish(self, outgoing: Outgoing) -> None:
         event = await self._event(outgoing)

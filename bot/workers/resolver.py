@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 ASK_AT_ONCE: Final = 8
 BATCH: Final = 256
+ALL: Final = 1_000_000
 LIST_MARGIN_SECONDS: Final = 3_600
 """A wallet's clock may be behind ours when it dates a payment."""
 
@@ -52,6 +53,7 @@ class Resolver:
         policy: PaymentPolicy,
         ask_seconds: float,
         clock_sane: Callable[[], bool],
+        may_pay: Callable[[], bool],
     ) -> None:
         self._wallet = wallet
         self._db = db
@@ -61,6 +63,7 @@ class Resolver:
         self._policy = policy
         self._ask_seconds = ask_seconds
         self._clock_sane = clock_sane
+        self._may_pay = may_pay
         self._asking = asyncio.Semaphore(ASK_AT_ONCE)
         self._in_hand: set[str] = set()
         self.loaded = False
@@ -69,7 +72,7 @@ class Resolver:
         """Set once each attempt that was there at the start has been looked at: only then is anything new paid."""
 
     async def run(self) -> None:
-        left = await self._due()
+        left = await self._due(limit=ALL)
         self.loaded = True
         async with asyncio.TaskGroup() as group:
             first = [group.create_task(self._look(attempt)) for attempt in left]
@@ -90,10 +93,10 @@ class Resolver:
             await asyncio.wait(first)
         self.taken_up.set()
 
-    async def _due(self) -> list[Attempt]:
+    async def _due(self, limit: int = BATCH) -> list[Attempt]:
         now = self._clock.now()
         busy = frozenset(self._in_hand)
-        due = await self._db.read(lambda tx: attempts.to_check(tx, self._wallet.name, now, BATCH, busy))
+        due = await self._db.read(lambda tx: attempts.to_check(tx, self._wallet.name, now, limit, busy))
         self._in_hand.update(attempt.payment_hash for attempt in due)
         return due
 
@@ -128,7 +131,7 @@ class Resolver:
     async def _publish_again(self, dossier: Dossier) -> None:
         """The same bytes once more, where no answer came and the request still lives."""
         request = resend_due(dossier, self._clock.now(), self._policy.attempt)
-        if request is None:
+        if request is None or not self._may_pay():
             return
         text = await self._db.read(lambda tx: attempts.request_event(tx, request.event_id))
         await self._db.write(lambda tx: attempts.set_published(tx, request.event_id, self._clock.now()))
@@ -138,7 +141,7 @@ class Resolver:
         """A further request for the same invoice, where none lives any more and the wallet knows nothing of it."""
         dossier = await self._dossier(payment_hash)
         now = self._clock.now()
-        if dossier is None or not may_pay_again(dossier, now, self._policy.attempt):
+        if dossier is None or not self._may_pay() or not may_pay_again(dossier, now, self._policy.attempt):
             return
         request = self._wallet.client.prepare_pay(
             dossier.attempt.invoice,
@@ -176,8 +179,8 @@ class Resolver:
         since = attempt.created_at - LIST_MARGIN_SECONDS
         try:
             # In this order: what settles in between is then in both, or in the one that counts as settled.
-            everything = await self._wallet.client.list_transactions(since, unpaid=True)
-            settled = await self._wallet.client.list_transactions(since)
+            everything = await self._wallet.client.list_transactions(since, direction="outgoing", unpaid=True)
+            settled = await self._wallet.client.list_transactions(since, direction="outgoing")
         except WalletTrouble:
             return EvidenceClass.NONE
         found = classify_list(attempt.payment_hash, settled, everything)
@@ -198,7 +201,7 @@ class Resolver:
                 self._wallet.quarantine_override,
                 self._policy,
                 self._clock.now(),
-                clock_sane=self._clock_sane(),
+                clock_sane=self._clock_sane() and self._wallet.clock_agrees(),
             )
         )
         log.info("release", payment_hash=attempt.payment_hash, missing=list(missing))

@@ -35,7 +35,9 @@ def _say(ctx: Context, params: Pause, *, paused: bool) -> dict[str, Any]:
     at = lookup.machine(ctx, params.machine) if params.machine else None
     name = switches.of_machine(at.id) if at else PAYMENTS
     before = switches.paused(ctx.tx, name)
-    obeyed = switches.say(ctx.tx, name, Switch(paused, ctx.message.said_at, ctx.sender, None))
+    # What a clock ahead of ours dates in the future must not outlast what is said later.
+    said_at = min(ctx.message.said_at, ctx.now)
+    obeyed = switches.say(ctx.tx, name, Switch(paused, said_at, ctx.sender, None))
     if obeyed and not paused:
         wallets.resume(ctx.tx, at.wallet if at else None)
     mark_view(ctx.tx, "worklist")

@@ -31,6 +31,9 @@ CREATE TABLE wallets (
     paused_reason     TEXT,            -- set while the wallet can't pay: no balance, quota, revoked
     paused_at         INTEGER,
     missing_msat      INTEGER NOT NULL DEFAULT 0,
+    paused_balance_msat INTEGER,       -- the first balance after it was paused
+    pauses            INTEGER NOT NULL DEFAULT 0,  -- in a row, since it last paid
+    told_at           INTEGER,
     balance_msat      INTEGER,
     balance_at        INTEGER,
     last_answer_at    INTEGER,
@@ -171,7 +174,7 @@ CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
     WHERE status NOT IN ('unverified', 'rejected');
 CREATE INDEX settlements_hash ON settlements (payment_hash);
 CREATE INDEX settlements_machine ON settlements (machine_id, id);
-CREATE INDEX settlements_proof ON settlements (next_proof_at) WHERE status = 'unverified';
+CREATE INDEX settlements_proof ON settlements (wallet, next_proof_at) WHERE status = 'unverified';
 CREATE INDEX settlements_claimable ON settlements (id) WHERE status IN ('pending', 'partial');
 CREATE INDEX settlements_open ON settlements (status, changed_at)
     WHERE status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified');
@@ -372,6 +375,7 @@ CREATE TABLE outbox (
     kind        TEXT NOT NULL CHECK (kind IN ('event', 'replaceable', 'dm', 'signed_dm')),
     body        TEXT NOT NULL,
     coordinate  TEXT,                  -- of what replaces the one before: in order, one at a time
+    lane        INTEGER NOT NULL DEFAULT 0 CHECK (lane IN (0, 1)),  -- 1: to strangers, after all else
     event       TEXT,                  -- a replaceable event once it is signed: tried again as it is
     created_at  INTEGER NOT NULL,
     next_try_at INTEGER NOT NULL,
@@ -381,6 +385,7 @@ CREATE TABLE outbox (
     error       TEXT
 ) STRICT;
 CREATE INDEX outbox_waiting ON outbox (next_try_at) WHERE state = 'waiting';
+CREATE INDEX outbox_order ON outbox (lane, id) WHERE state = 'waiting';
 CREATE INDEX outbox_coordinate ON outbox (coordinate) WHERE state = 'waiting' AND coordinate IS NOT NULL;
 
 -- the last version of each replaceable event of ours: its time must grow, its content must have changed

@@ -276,7 +276,7 @@ async def test_pause_and_resume_follow_the_time_they_were_said(ready: Desk) -> N
     assert (late["paused"], late["obeyed"]) == (False, False)
     assert await ready.tx(switches.paused) is False
     assert (await ready.json(BOSS, {"method": "pause"}, said_at=said + 50))["result"]["paused"] is True
-    assert await ready.tx(lambda tx: legs.payable(tx, "main", ready.now, 10, ())) == []
+    assert await ready.tx(lambda tx: legs.payable(tx, "main", ready.now, 10, (), 4)) == []
     assert (await ready.ask(BOSS, "status"))["paused"] is True
     assert "are paused" in await ready.told(BOSS, "pause sintra")
     answer = await ready.told(BOSS, "resume sintra")
@@ -284,5 +284,5 @@ async def test_pause_and_resume_follow_the_time_they_were_said(ready: Desk) -> N
     await ready.tx(lambda tx: wallets.pause(tx, "main", "no balance", 7_000, ready.now))
     assert (await ready.ask(BOSS, "resume"))["paused"] is False
     assert (await ready.tx(lambda tx: wallets.paused(tx, "main"))) is False
-    assert len(await ready.tx(lambda tx: legs.payable(tx, "main", ready.now, 10, ()))) == 4
+    assert len(await ready.tx(lambda tx: legs.payable(tx, "main", ready.now, 10, (), 4))) == 4
     assert (await ready.refused(BOSS, "pause", machine="x"))["code"] == "not_found"
