@@ -35,9 +35,10 @@ SETTLEMENT_KINDS: Final = (21_000, 78)
 QUEUE: Final = 5_000
 BATCH: Final = 128
 KEPT_STRANGERS: Final = 5
+KEPT_EARLY: Final = 200
 REPEAT_SECONDS: Final = 86_400
 """A machine that still wants its receipt after so long looks for the stored one; others may repeat its events, too."""
-_MAX_CONTENT_CHARS: Final = 200_000
+_MAX_CONTENT_CHARS: Final = 100_000
 _SETTLEMENT_D: Final = "bitspire-settlement:"
 
 
@@ -96,6 +97,7 @@ class Intake:
         self._known = Known()
         self._queue: asyncio.Queue[Arrived] = asyncio.Queue(QUEUE)
         self._open = True
+        self._early: OrderedDict[str, Event] = OrderedDict()
         self.counts: dict[str, int] = {}
         """What was not taken, by reason, since the start."""
         self.strangers: OrderedDict[str, int] = OrderedDict()
@@ -130,6 +132,13 @@ class Intake:
         while True:
             await self._bell.wait()
             await self._known.load(self._db, self._settings())
+            self._take_up_early_reports()
+
+    def _take_up_early_reports(self) -> None:
+        """A machine may report before the operator has added it: what is still here of that is taken now."""
+        for event in [event for event in self._early.values() if event.pubkey in self._known.machines]:
+            if self.on_event(event, "", repeat=False):
+                del self._early[event.id]
 
     async def _take(self, batch: list[Arrived]) -> None:
         wanted = [arrived for arrived in batch if self._wanted(arrived.event)]
@@ -156,6 +165,9 @@ class Intake:
                 return False
             if event.pubkey in self._known.machines:
                 return True
+            self._early[event.id] = event
+            if len(self._early) > KEPT_EARLY:
+                self._early.popitem(last=False)
             self.strangers[event.pubkey] = self._clock.now()
             self.strangers.move_to_end(event.pubkey)
             if len(self.strangers) > KEPT_STRANGERS:

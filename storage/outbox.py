@@ -15,6 +15,8 @@ from typing import Any, Final
 from storage.db import Tx
 
 LIFE_SECONDS: Final = 7 * 86_400
+ANSWER_LIFE_SECONDS: Final = 6 * 3_600
+"""Whoever gave an order asks again; some relays slow down everything for a message that they will never take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now
     """A direct message to `to`; `answers` is the id of the rumor (or signed kind 14) that it answers. One to a
     stranger waits until nothing else does."""
     body = {"to": to, "text": text, "answers": answers}
-    _put(tx, "signed_dm" if signed else "dm", body, None, now, LIFE_SECONDS, lane=int(stranger))
+    life = LIFE_SECONDS if answers is None else ANSWER_LIFE_SECONDS
+    _put(tx, "signed_dm" if signed else "dm", body, None, now, life, lane=int(stranger))
 
 
 def _put(
