@@ -38,7 +38,8 @@ KEPT_STRANGERS: Final = 5
 KEPT_EARLY: Final = 200
 REPEAT_SECONDS: Final = 86_400
 """A machine that still wants its receipt after so long looks for the stored one; others may repeat its events, too."""
-_MAX_CONTENT_CHARS: Final = 100_000
+_MAX_CONTENT_CHARS: Final = 200_000
+_MAX_EARLY_CHARS: Final = 10_000
 _SETTLEMENT_D: Final = "bitspire-settlement:"
 
 
@@ -165,7 +166,8 @@ class Intake:
                 return False
             if event.pubkey in self._known.machines:
                 return True
-            self._early[event.id] = event
+            if len(event.content) <= _MAX_EARLY_CHARS:
+                self._early[event.id] = event
             if len(self._early) > KEPT_EARLY:
                 self._early.popitem(last=False)
             self.strangers[event.pubkey] = self._clock.now()
