@@ -38,9 +38,8 @@ async def open_books(path: Path, machine: str, targets: list[str], wallet_pubkey
             now=now,
         )
         fractions = (500_000, 300_000, 200_000)
-        splits.replace(
-            tx, None, [SplitShare(ppm, target, target) for ppm, target in zip(fractions, targets[1:4], strict=True)], now
-        )
+        shares = [SplitShare(ppm, target, target) for ppm, target in zip(fractions, targets[1:4], strict=True)]
+        splits.replace(tx, None, shares, now)
         for number, target in enumerate(targets[4:]):
             lp = lps.insert(tx, pubkey=Keys.generate().public_key, name=f"lp{number}", now=now)
             lps.set_target(tx, lp.id, target, now)

@@ -39,7 +39,7 @@ async def measure() -> list[str]:
     return [
         f"paying: {SETTLEMENTS * LEGS} legs, {IN_FLIGHT} in flight, {ROUNDS} rounds turn about",
         f"  minimal script        {statistics.median(minimal):7.1f} legs a second",
-        f"  satmachine            {statistics.median(ours):7.1f} legs a second, from the first report to the last leg booked",
+        f"  satmachine            {statistics.median(ours):7.1f} legs a second, from first report to last leg booked",
         f"  ratio                 {ratio:7.2f}   (figure to reach: 0.8)",
     ]
 

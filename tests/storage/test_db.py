@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -141,12 +140,15 @@ async def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
         "async def main():\n    db = await Database.open(pathlib.Path(sys.argv[1]))\n    print('open', flush=True)\n"
         "    await asyncio.sleep(60)\nasyncio.run(main())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "open\n"
-        with pytest.raises(AlreadyRunning):
-            await Database.open(path)
-        other.kill()
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, str(path)), stdout=asyncio.subprocess.PIPE, cwd=MIGRATIONS.parents[1]
+    )
+    assert other.stdout is not None
+    assert await asyncio.wait_for(other.stdout.readline(), 30) == b"open\n"
+    with pytest.raises(AlreadyRunning):
+        await Database.open(path)
+    other.kill()
+    await other.wait()
     await (await Database.open(path)).close()
 
 
@@ -197,7 +199,7 @@ def test_each_further_migration_makes_a_backup_and_is_all_or_nothing(tmp_path: P
 
 
 def test_migrations_are_numbered_without_a_gap(tmp_path: Path) -> None:
-    assert [version for version, _ in migration_files(MIGRATIONS)][0] == 1
+    assert next(version for version, _ in migration_files(MIGRATIONS)) == 1
     (tmp_path / "0002_second.sql").write_text("")
     with pytest.raises(StorageError, match="without a gap"):
         migration_files(tmp_path)
