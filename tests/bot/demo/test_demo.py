@@ -265,7 +265,7 @@ async def test_a_terminal_gets_the_live_view_and_then_the_summary(tmp_path: Path
     shown = bytearray()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "demo", "--once", "--transactions", "2", *FAST),
-        env=os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm-256color"},
+        env=os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "45"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
