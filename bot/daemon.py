@@ -106,16 +106,17 @@ class Daemon:
 
     async def run(self) -> None:
         """Raises StorageError, HealthError, CannotStart before anything moved; StorageBroken when the disk failed."""
-        health = self._health_server()
+        # The database first: a second bot must learn that it is one, not that its port is taken.
+        db = await Database.open(self.config.database_path)
         try:
-            db = await Database.open(self.config.database_path)
+            health = self._health_server()
             try:
                 await self._run(db, health)
             finally:
-                await db.close()
+                if health is not None:
+                    health.close()
         finally:
-            if health is not None:
-                health.close()
+            await db.close()
 
     async def _run(self, db: Database, health: HealthServer | None) -> None:
         self._started_at, self.db = self.clock.now(), db
