@@ -35,6 +35,7 @@ def payments(config: Config) -> PaymentPolicy:
         invoice_min_left=payouts.invoice_min_left_seconds,
         max_leg_sats=payouts.max_leg_sats,
         max_day_sats=payouts.max_day_sats,
+        operators=frozenset(config.roles.operators),
     )
 
 

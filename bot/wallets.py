@@ -150,7 +150,7 @@ class Wallet:
             code = {"code": answer.code} if isinstance(answer, ErrorAnswer) else None
             payment.learn(tx, payment_hash, found, source="pay", asked_at=at, policy=self.policy, now=at, extra=code)
             if first and isinstance(answer, ErrorAnswer):
-                wallet_trouble.heed(tx, self.name, payment_hash, answer, self.operators(), at)
+                wallet_trouble.heed(tx, self.name, request_id, payment_hash, answer, self.operators(), at)
             return payment_hash
 
         payment_hash = await self.db.write(work)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from handlers import notices
 from ledger.decide.attempt import (
     AttemptPolicy,
     check_delay,
@@ -40,6 +41,8 @@ class PaymentPolicy:
     invoice_min_left: int
     max_leg_sats: int
     max_day_sats: int
+    operators: frozenset[str] = frozenset()
+    """Public keys of those who are told what a rule can't mend."""
 
 
 class Go(StrEnum):
@@ -182,11 +185,21 @@ def learn(
         surplus = attempts.settle(tx, attempt, found.preimage, fees_msat, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
+            text = (
+                f"P{attempt.leg_id} was paid a second time: {attempt.amount_msat // MSAT:,} sats, by a payment that "
+                "the wallet had said was lost. The payee's next payments are lowered by it. payment show tells the story."
+            )
+            notices.tell(tx, policy.operators, text, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
         if attempts.live(tx, attempt.leg_id) in (None, attempt):
             attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
         if attempt.state is AttemptState.RELEASED:
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
+            text = (
+                f"P{attempt.leg_id}: the wallet now says that it paid what it had said was lost, and gives no proof. "
+                "Nothing more is tried with it. Look into the wallet."
+            )
+            notices.tell(tx, policy.operators, text, now)
     return after
 
 

@@ -29,6 +29,7 @@ _BY_CODE: Final = {
     "RATE_LIMITED": RATE_LIMITED,
 }
 HOLD_SECONDS: Final = 60
+SLOW_SECONDS: Final = 2
 MAX_DOUBLINGS: Final = 6
 TELL_AGAIN_SECONDS: Final = 3_600
 _SAYS_BROKE: Final = re.compile(r"insufficient|not enough (?:balance|funds|sats)", re.IGNORECASE)
@@ -45,7 +46,15 @@ def pause_reason(answer: ErrorAnswer) -> str | None:
     return reason
 
 
-def heed(tx: Tx, wallet: str, payment_hash: str, answer: ErrorAnswer, operators: Iterable[str], now: int) -> None:
+def heed(
+    tx: Tx,
+    wallet: str,
+    request_id: str,
+    payment_hash: str,
+    answer: ErrorAnswer,
+    operators: Iterable[str],
+    now: int,
+) -> None:
     """Pauses the wallet where the error of this attempt calls for it; the operators are told once an hour at most."""
     reason = pause_reason(answer)
     attempt = attempts.get(tx, payment_hash)
@@ -53,6 +62,9 @@ def heed(tx: Tx, wallet: str, payment_hash: str, answer: ErrorAnswer, operators:
     if reason is None or attempt is None or known is None or attempt.state is not AttemptState.SENT:
         return
     needed_msat = attempt.amount_msat + attempt.amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
+    if reason == BROKE:
+        # It was not tried at all: the same request may be said again once there is enough, while it lives.
+        attempts.set_unanswered(tx, request_id)
     news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
     if news and (known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS):
         wallets.set_told(tx, wallet, now)
@@ -76,7 +88,8 @@ def balance_seen(
     if before is None:
         before = balance_msat
         wallets.set_paused_balance(tx, wallet, balance_msat)
-    waited = now - known.paused_at >= HOLD_SECONDS * 2 ** min(known.pauses - 1, MAX_DOUBLINGS)
+    hold = SLOW_SECONDS if known.paused_reason == RATE_LIMITED else HOLD_SECONDS
+    waited = now - known.paused_at >= hold * 2 ** min(known.pauses - 1, MAX_DOUBLINGS)
     if known.paused_reason == BROKE:
         filled = before < known.missing_msat or balance_msat > before
         over = balance_msat >= known.missing_msat and (filled or waited)
@@ -85,6 +98,7 @@ def balance_seen(
     if not over:
         return
     wallets.resume(tx, wallet)
+    attempts.check_now(tx, wallet, now)
     if known.told_at is not None and known.told_at >= known.paused_at:
         notices.tell(tx, operators, f"Wallet {wallet} has {balance_msat // MSAT:,} sats: payments from it go on.", now)
 

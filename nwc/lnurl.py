@@ -205,7 +205,7 @@ async def fetch_invoice(http: JsonSource, url: str, amount_msat: int, comment: s
     if not params.min_msat <= amount_msat <= params.max_msat:
         raise PayeeRefused(
             "out_of_range",
-            f"the payee takes {params.min_msat} to {params.max_msat} msat, not {amount_msat} msat",
+            f"the payee takes {_sats(params.min_msat)} to {_sats(params.max_msat)} sats, not {_sats(amount_msat)}",
         )
     answer = _read(_PayAnswer, await http.get_json(_callback(params, amount_msat, comment)), "the payee's callback")
     verify = answer.verify
@@ -214,6 +214,12 @@ async def fetch_invoice(http: JsonSource, url: str, amount_msat: int, comment: s
         verify_url=verify if isinstance(verify, str) and 0 < len(verify) <= MAX_CHARS else None,
         description_hash=hashlib.sha256(params.metadata.encode("utf-8")).hexdigest(),
     )
+
+
+def _sats(amount_msat: int) -> str:
+    """For people: whole sats with separators, the rest behind the point."""
+    whole, rest = divmod(amount_msat, 1000)
+    return f"{whole:,}" + (f".{rest:03d}" if rest else "")
 
 
 def _callback(params: _PayParams, amount_msat: int, comment: str) -> str:

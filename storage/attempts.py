@@ -149,6 +149,17 @@ def set_answered(tx: Tx, event_id: str, now: int) -> bool:
     return cursor.rowcount == 1
 
 
+def set_unanswered(tx: Tx, event_id: str) -> None:
+    """The answer was that the wallet did not even try: the same bytes may be published again."""
+    tx.run("UPDATE requests SET answered_at = NULL WHERE event_id = ?", (event_id,))
+
+
+def check_now(tx: Tx, wallet: str, now: int) -> None:
+    """The wallet pays again: what is in doubt there is looked at now."""
+    tx.run("UPDATE attempts SET next_check_at = ? WHERE wallet = ? AND state = 'sent'", (now, wallet))
+    tx.touch("attempts")
+
+
 def add_evidence(
     tx: Tx,
     payment_hash: str,

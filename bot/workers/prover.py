@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -142,6 +143,7 @@ class Prover:
         """None: this wallet offers no look-ups."""
         direction: Literal["incoming", "outgoing"] = "incoming" if settlement.tx_type is TxType.CASH_OUT else "outgoing"
         looked_up: Transaction | WalletTrouble
+        await self._until_ready(wallet)
         try:
             if "lookup_invoice" not in (await wallet.client.ready()).methods:
                 return None
@@ -160,6 +162,13 @@ class Prover:
         except WalletTrouble:
             return check
         return classify_payment(settlement.payment_hash, looked_up, direction, settlement.wire_sats, listed)
+
+    async def _until_ready(self, wallet: Wallet) -> None:
+        """Right after the start the wallet's relay may not be connected yet: a moment's patience."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECEIPT_PATIENCE_SECONDS - 0.5):
+                while not wallet.listening() or wallet.client.info is None:  # noqa: ASYNC110 - it has a deadline
+                    await asyncio.sleep(0.1)
 
     async def _is_in(self, wallet: Wallet, settlement: Settlement) -> bool:
         """Whether the payment certainly lies in this wallet."""

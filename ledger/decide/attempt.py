@@ -107,7 +107,7 @@ def request_expiry(invoice_expires_at: int, now: int, policy: AttemptPolicy) -> 
 
 def resend_due(dossier: Dossier, now: int, policy: AttemptPolicy) -> Request | None:
     """The live request whose bytes are to be published again, for no answer to it has come."""
-    if dossier.attempt.state is not AttemptState.SENT or not dossier.may_pay:
+    if dossier.attempt.state is not AttemptState.SENT or not dossier.may_pay or dossier.wallet_paused:
         return None
     for request in dossier.requests:
         due = _resend_time(request, policy)

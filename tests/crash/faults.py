@@ -61,8 +61,10 @@ def _new_invoice_on_error() -> Any:
     """An error of pay_invoice is taken for "not paid"."""
     heed = wallet_trouble.heed
 
-    def heed_and_give_up(tx: Tx, wallet: str, payment_hash: str, answer: Any, operators: Any, now: int) -> None:
-        heed(tx, wallet, payment_hash, answer, operators, now)
+    def heed_and_give_up(
+        tx: Tx, wallet: str, request_id: str, payment_hash: str, answer: Any, operators: Any, now: int
+    ) -> None:
+        heed(tx, wallet, request_id, payment_hash, answer, operators, now)
         _give_up(tx, payment_hash, now)
 
     return mock.patch.object(wallet_trouble, "heed", heed_and_give_up)

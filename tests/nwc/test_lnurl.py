@@ -197,8 +197,8 @@ async def test_a_callback_without_a_query_and_with_a_fragment() -> None:
 @pytest.mark.parametrize(
     ("params", "reason", "says"),
     [
-        ({"maxSendable": 99_999}, "out_of_range", "1000 to 99999 msat, not 100000 msat"),
-        ({"minSendable": 100_001}, "out_of_range", "100001"),
+        ({"maxSendable": 99_999}, "out_of_range", "1 to 99.999 sats, not 100"),
+        ({"minSendable": 100_001}, "out_of_range", "100.001"),
         ({"minSendable": 10, "maxSendable": 5}, "malformed", "minimum above"),
         ({"tag": "withdrawRequest"}, "malformed", "tag"),
         ({"tag": ...}, "malformed", "tag"),

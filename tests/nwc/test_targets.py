@@ -218,7 +218,7 @@ async def test_servers_that_fail(answer: object, permanent: bool, reason: str) -
 
 async def test_an_amount_that_the_payee_does_not_take() -> None:
     web = Web(pay_server("https://example.com/.well-known/lnurlp/ana", minSendable=100_001))
-    with pytest.raises(TargetFailed, match="100001 to 1000000000 msat") as failed:
+    with pytest.raises(TargetFailed, match=r"100\.001 to 1,000,000 sats") as failed:
         await fetched("ana@example.com", web)
     assert (failed.value.permanent, failed.value.reason) == (True, "out_of_range")
     assert len(web.asked) == 1
