@@ -191,8 +191,9 @@ def learn(
             )
             notices.tell(tx, policy.operators, text, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
-        if attempts.live(tx, attempt.leg_id) in (None, attempt):
-            attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
+        if attempts.live(tx, attempt.leg_id) not in (None, attempt):
+            return attempt.state  # another attempt is under way: it is told again, and held, when that has ended
+        attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
         if attempt.state is AttemptState.RELEASED:
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
             text = (

@@ -53,8 +53,8 @@ class WorklistItem:
     """What is concerned: of a settlement the wire, of a leg its amount, of a payment what moved."""
     since: int
     reason: str
-    settlement: str | None = None
-    """Of a leg: the settlement that it belongs to."""
+    leg: str | None = None
+    """The leg that is concerned, where `id` is its settlement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,11 @@ def settlement_item(bucket: Bucket, settlement: Settlement, machine: str, since:
 def leg_item(bucket: Bucket, leg: Leg, machine: str) -> WorklistItem:
     of = f" of S{leg.settlement_id}" if leg.settlement_id is not None else ""
     reason = f"{leg.type.value}{of}: {leg.reason or leg.status.value}"
-    settlement = f"S{leg.settlement_id}" if leg.settlement_id is not None else None
-    return WorklistItem(
-        bucket, f"P{leg.id}", machine, leg.status.value, leg.amount_sats, leg.created_at, reason, settlement
-    )
+    own = f"P{leg.id}"
+    if leg.settlement_id is None:
+        return WorklistItem(bucket, own, machine, leg.status.value, leg.amount_sats, leg.created_at, reason)
+    settlement = f"S{leg.settlement_id}"
+    return WorklistItem(bucket, settlement, machine, leg.status.value, leg.amount_sats, leg.created_at, reason, own)
 
 
 def unmatched_item(payment: UnmatchedPayment) -> WorklistItem:
@@ -234,7 +235,7 @@ def _line(item: WorklistItem) -> dict[str, Any]:
         "wire_sats": item.wire_sats,
         "since": item.since,
         "reason": item.reason[:_MAX_REASON_CHARS],
-        **({"settlement": item.settlement} if item.settlement is not None else {}),
+        **({"leg": item.leg} if item.leg is not None else {}),
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,11 @@ from bot.contacts import Contacts
 from bot.nostr import BadWrap, Keys, Rumor, unwrap, wrap_dm
 from bot.query import Query, Subscription
 from bot.relays import Relays
+from handlers import orders  # noqa: F401 - it declares the commands
+from handlers.commands import registry
+from handlers.commands.grammar import bind, tokens
 from handlers.replies import render_refusal
+from handlers.roles import Role
 from ledger.errors import Code, Refusal
 from nwc.event import Event
 
@@ -43,6 +48,12 @@ def tell(config_path: Path, order: str, *, as_key: str | None, as_json: bool, se
     text = sys.stdin.read(MAX_ORDER_BYTES + 1).strip() if order == "-" else order.strip()
     if not text:
         raise Quit(USAGE, "the order is empty: try  satmachine tell help")
+    if as_json and parsed_object(text) is None:
+        try:
+            text = as_program(text)
+        except Refusal as refusal:
+            answer_json({"error": {"code": refusal.code.value, "message": refusal.message, "field": refusal.field}})
+            return FAILED
     log_to_stderr("error")  # a relay that is down is told of once, at the end
     conversation = Conversation(config.nostr.all_relays, sender, bot.public_key)
     try:
@@ -52,6 +63,13 @@ def tell(config_path: Path, order: str, *, as_key: str | None, as_json: bool, se
     if said is None:
         raise Quit(NO_ANSWER, f"no answer within {seconds:g} s{conversation.excuse()}: is the bot running?")
     return _show(said, as_json=as_json)
+
+
+def as_program(order: str) -> str:
+    """An order as people type it in the JSON form, whose answer a script can read. Refuses what is no order."""
+    command, following = registry.by_words(tokens(order), frozenset(Role))
+    params = dict(bind(following, command.places, command.rest))
+    return json.dumps({"id": secrets.token_hex(8), "method": command.method, "params": params}, ensure_ascii=False)
 
 
 def _show(said: str, *, as_json: bool) -> int:

@@ -116,7 +116,7 @@ def test_a_leg_names_its_settlement_and_reason() -> None:
     skipped = leg(type=LegType.DCA, status=LegStatus.SKIPPED, reason="no LP with a balance is there")
     item = leg_item(Bucket.SKIPPED, skipped, "sintra")
     assert item == WorklistItem(
-        Bucket.SKIPPED, "P40", "sintra", "skipped", 3_000, T, "dca of S12: no LP with a balance is there", "S12"
+        Bucket.SKIPPED, "S12", "sintra", "skipped", 3_000, T, "dca of S12: no LP with a balance is there", "P40"
     )
     alone = leg_item(Bucket.ERRORED, leg(type=LegType.SETTLEMENT, status=LegStatus.FAILED, settlement_id=None), "x")
     assert alone.reason == "settlement: failed"

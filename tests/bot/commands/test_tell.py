@@ -50,7 +50,9 @@ async def test_an_error_answer_is_1(relay_place: Place, relay: EmbeddedRelay) ->
         in_text = await run("tell", "show S99", "--config", relay_place.config)
         assert (in_text.code, in_text.out) == (1, f"{REFUSED}\n")
         wrapped = await run("tell", "show S99", "--config", relay_place.config, "--json")
-        assert (wrapped.code, wrapped.json) == (1, {"text": REFUSED})
+        assert (wrapped.code, wrapped.json) == (1, json.loads(error))  # it went in the form for programs
+        unknown = await run("tell", "worklst", "--config", relay_place.config, "--json")
+        assert (unknown.code, unknown.json["error"]["code"]) == (1, "unknown_command")
         in_json = await run("tell", '{"method":"settlement.show"}', "--config", relay_place.config, "--json")
         assert (in_json.code, in_json.json) == (1, json.loads(error))
         plain = await run("tell", '{"method":"settlement.show"}', "--config", relay_place.config)

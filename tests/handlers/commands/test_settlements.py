@@ -257,7 +257,7 @@ async def test_worklist(ready: Desk) -> None:
     found = (await ready.ask(BOSS, "worklist"))["buckets"]
     assert [each["id"] for each in found["errored"]] == ["S1"]
     assert [(each["id"], each["machine"], each["wire_sats"]) for each in found["unmatched"]] == [(HASH, "sintra", 2)]
-    assert [(each["id"], each["wire_sats"]) for each in found["skipped"]] == [("P7", 100_000)]
+    assert [(each["id"], each["wire_sats"]) for each in found["skipped"]] == [("S2", 100_000)]
     text = await ready.told(BOSS, "worklist")
     assert "Errored: S1 sintra" in text
     assert len(text.splitlines()) <= 12
