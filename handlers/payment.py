@@ -187,7 +187,7 @@ def learn(
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
             text = (
                 f"P{attempt.leg_id} was paid a second time: {attempt.amount_msat // MSAT:,} sats, by a payment that "
-                "the wallet had said was lost. The payee's next payments are lowered by it. payment show tells the story."
+                "the wallet had said was lost. The payee's next payments are lowered by it: see payment show."
             )
             notices.tell(tx, policy.operators, text, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:

@@ -58,7 +58,7 @@ async def lost_and_found(till: Till, leg_id: int, first: int, second: int) -> No
     await till.learn(first)
 
 
-# --- caps --------------------------------------------------------------------------------------------------------------
+# --- caps --------------------------------------------------------------------------------------------------------
 
 
 async def test_the_cap_of_a_day_holds_for_legs_side_by_side(owed: Till) -> None:
@@ -104,7 +104,7 @@ async def test_a_leg_over_its_own_cap_fails_and_asks_for_no_invoice(owed: Till) 
     assert (leg.status, leg.reason) == (L.FAILED, "over the cap of 74,999 sats for one leg")
 
 
-# --- before it leaves --------------------------------------------------------------------------------------------------
+# --- before it leaves --------------------------------------------------------------------------------------------
 
 
 async def test_a_hash_that_was_seen_is_never_paid_again(owed: Till) -> None:
@@ -218,7 +218,7 @@ async def test_a_further_request_waits_for_what_holds_the_leg(owed: Till) -> Non
     assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), owed.request(1), owed.now))
 
 
-# --- proof -------------------------------------------------------------------------------------------------------------
+# --- proof -------------------------------------------------------------------------------------------------------
 
 
 async def test_proof_twice_adds_nothing(owed: Till) -> None:
@@ -266,7 +266,7 @@ async def test_proof_of_what_never_left_is_kept_and_pays_nothing(owed: Till) -> 
     assert await owed.desk.count("SELECT count(*) FROM evidence WHERE class = 'proof'") == 1
 
 
-# --- proof that comes late ---------------------------------------------------------------------------------------------
+# --- proof that comes late ---------------------------------------------------------------------------------------
 
 
 async def test_late_proof_for_a_leg_that_waits(owed: Till) -> None:
@@ -347,7 +347,7 @@ async def test_late_proof_for_a_leg_that_is_gone(owed: Till, to: LegStatus) -> N
         assert (await owed.settlement(1)).status is SettlementStatus.PROCESSED
 
 
-# --- credits -----------------------------------------------------------------------------------------------------------
+# --- credits -----------------------------------------------------------------------------------------------------
 
 
 async def half_covered(till: Till) -> None:
@@ -434,7 +434,7 @@ async def test_late_proof_while_the_rest_is_under_way(owed: Till) -> None:
     assert (await status(owed, 2), await credit(owed, payee)) == (L.COMPLETED, 5_000)
 
 
-# --- a wallet that changes its mind without proof -----------------------------------------------------------------------
+# --- a wallet that changes its mind without proof -----------------------------------------------------------------
 
 
 async def test_a_claim_after_the_release_holds_the_leg(owed: Till) -> None:
@@ -507,7 +507,7 @@ async def test_a_claim_is_released_by_no_rule(owed: Till) -> None:
     assert await owed.missing(9) == ("no such attempt",)
 
 
-# --- answers -----------------------------------------------------------------------------------------------------------
+# --- answers -----------------------------------------------------------------------------------------------------
 
 
 async def test_an_error_says_only_when_to_ask(owed: Till) -> None:

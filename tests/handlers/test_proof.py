@@ -1,4 +1,4 @@
-"""What the wallets show decides what becomes of a report; a machine's word alone moves nothing, whoever holds its key."""
+"""What the wallets show decides what becomes of a report; a machine's word moves nothing, whoever holds its key."""
 
 from __future__ import annotations
 
