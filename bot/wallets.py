@@ -30,6 +30,8 @@ NEEDED_METHODS: Final = frozenset({"pay_invoice", "lookup_invoice", "list_transa
 """Without look-ups nobody could say what became of a payment: such a wallet is not paid from."""
 MAX_WORDS_WAITING: Final = 2_000
 CLOCK_SECONDS: Final = 120
+USABLE_LOOK_SECONDS: Final = 1.0
+UNUSABLE_LOOK_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Wallet:
     clock: Clock
     policy: PaymentPolicy
     operators: Callable[[], frozenset[str]]
+    on_usable: Callable[[], None]
+    """Called when the wallet can be asked from now on."""
     on_payment: Callable[[str], None]
     """Called with the hash of a payment that the wallet says came in or went out: a settlement may wait for it."""
     client: WalletClient = field(init=False)
@@ -123,11 +127,22 @@ class Wallet:
     async def run(self) -> None:
         """Books what the wallet says, many at once so that one commit serves all of them."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_usable())
             room = asyncio.Semaphore(128)
             while True:
                 word = await self._words.get()
                 await room.acquire()
                 group.create_task(self._book(word)).add_done_callback(lambda _: room.release())
+
+    async def _watch_usable(self) -> None:
+        """Tells at once when the wallet can be asked, at the start and after each time that it could not."""
+        was = False
+        while True:
+            usable = self.listening() and self.client.info is not None
+            if usable and not was:
+                self.on_usable()
+            was = usable
+            await asyncio.sleep(USABLE_LOOK_SECONDS if usable else UNUSABLE_LOOK_SECONDS)
 
     async def _book(self, word: _Word) -> None:
         try:

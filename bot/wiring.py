@@ -143,6 +143,7 @@ class Wiring:
             clock=clock,
             policy=policy,
             operators=lambda: self.settings().operators - {self.settings().bot_pubkey},
+            on_usable=bells.ring_all,
             on_payment=on_payment,
         )
         keys = Keys.parse(uri.secret)

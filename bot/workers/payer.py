@@ -7,6 +7,7 @@ only then published. Whatever comes back is booked by bot/wallets.py; what does 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -54,6 +55,18 @@ class Rules:
     """How long one waits for it before it makes room for another."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be taken in hand."""
+
+    ready: list[Attempt]
+    due: list[Leg]
+    next_at: int | None
+    """When a leg that waits for its time comes due."""
+    full: bool
+    """Whether there was room for no more."""
+
+
 class Payer:
     """The one task that pays from `wallet`. `may_pay` says whether the bot as a whole may: it hears its relays, it is
     not stopping, the books are in order."""
@@ -84,7 +97,7 @@ class Payer:
         self.held: set[int] = set()
         """Legs at whose payment a fault of ours showed after an invoice was stored: touched no more by this run."""
         self._more = False
-        """Whether legs wait for which there was no room."""
+        """Whether legs may wait for the place of one that is in hand."""
         self._group = asyncio.TaskGroup()
         self.talking = 0
         """Requests that were published and are being waited for."""
@@ -106,31 +119,34 @@ class Payer:
             return RETRY_SECONDS
         now = self._clock.now()
         busy = frozenset(self._in_hand | self.held)
-        ready, due, next_at = await self._db.read(lambda tx: self._find(tx, now, room, busy))
-        self._more = len(due) == room
-        for attempt in ready:
+        found = await self._db.read(lambda tx: self._find(tx, now, room, busy))
+        for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
-        for leg in due:
+        for leg in found.due:
             if list(self._payees.values()).count(leg.payee) < MAX_LEGS_OF_ONE_PAYEE:
                 self._payees[leg.id] = leg.payee
                 self._take(leg.id, None)
-            else:
-                self._more = True
-        return RETRY_SECONDS if next_at is None else next_at - now
+        many = Counter(self._payees.values()).most_common(1)
+        self._more = found.full or bool(many and many[0][1] >= MAX_LEGS_OF_ONE_PAYEE)
+        return RETRY_SECONDS if found.next_at is None else found.next_at - now
 
-    def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int]) -> tuple[list[Attempt], list[Leg], int | None]:
+    def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int]) -> _Found:
         name = self._wallet.name
         known = wallets.get(tx, name)
         if known is None or known.paused_at is not None:
-            return [], [], None
+            return _Found([], [], None, full=False)
         if known.pauses:  # it refused before: one leg at a time, until one is paid
             room = min(room, 1) if not self._in_hand else 0
-        ready = [attempt for attempt in attempts.ready(tx, name) if attempt.leg_id not in busy]
-        return (
-            ready[:room],
-            legs.payable(tx, name, now, room - len(ready[:room]), busy, MAX_LEGS_OF_ONE_PAYEE),
-            legs.next_payable_at(tx, name, now),
-        )
+        ready = [each for each in attempts.ready(tx, name) if each.leg_id not in busy and self._goes(tx, each, now)]
+        ready = ready[:room]
+        due = legs.payable(tx, name, now, room - len(ready), busy, MAX_LEGS_OF_ONE_PAYEE)
+        return _Found(ready, due, legs.next_payable_at(tx, name, now), full=len(ready) + len(due) == room)
+
+    def _goes(self, tx: Tx, attempt: Attempt, now: int) -> bool:
+        """Whether what is ready may leave, or is to be dropped; what somebody holds must not take others' places."""
+        leg = legs.get(tx, attempt.leg_id)
+        late = attempt.expires_at - now < self._policy.invoice_min_left
+        return late or leg is None or legs.may_be_paid(tx, leg)
 
     def _take(self, leg_id: int, attempt: Attempt | None) -> None:
         self._in_hand.add(leg_id)

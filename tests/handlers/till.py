@@ -32,6 +32,7 @@ from storage.db import Tx
 from storage.verify import Report, check_books
 from tests.handlers.desk import ATM, ATM2, BOSS, Desk
 from tests.ledger.build import hash_of, preimage
+from tests.nwc.made import invoice
 
 POLICY: Final = PaymentPolicy(
     attempt=AttemptPolicy(
@@ -177,7 +178,8 @@ class Till:
     async def ready(self, leg_id: int, number: int, *, amount_msat: int | None = None) -> Attempt | None:
         """The payee gave an invoice for what is due, an hour valid."""
         due = (await self.leg(leg_id)).due_msat if amount_msat is None else amount_msat
-        new = NewAttempt(hash_of(number), "lnbc1", due, None, self.now + INVOICE_SECONDS, None)
+        text = invoice(due, preimage=bytes.fromhex(preimage(number)), created_at=self.now)
+        new = NewAttempt(hash_of(number), text, due, None, self.now + INVOICE_SECONDS, None)
         return await self.desk.tx(lambda tx: payment.ready(tx, leg_id, new, self.policy, self.now))
 
     async def send(self, number: int, *, request: SignedRequest | None = None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -436,3 +436,59 @@ async def test_the_answer_to_a_read_may_come_before_publish_returns() -> None:
     b = bench()
     b.wire.answer = lambda method, params, event: [result_text(method, {"balance": 3})]
     assert await b.client.request("get_balance", {}) == Balance(3)
+
+
+# --- the wallet's clock ----------------------------------------------------------------------------------------------
+
+
+async def asked_at(b: Bench, wallet_ahead: int) -> None:
+    """The wallet answers a question, by its own clock."""
+
+    def deliver(event: Event) -> object:
+        return b.client.receive(replace(event, created_at=b.clock.time + wallet_ahead))
+
+    b.wire.deliver = deliver
+    b.wire.answer = lambda method, params, event: [result_text(method, {"balance": 3})]
+    await b.client.get_balance()
+
+
+@pytest.mark.parametrize("ahead", [0, 7, -7, 172_800, -172_800])
+async def test_how_far_the_wallets_clock_is_ahead(ahead: int) -> None:
+    """Our machine's clock may be days off (a restored snapshot, a dead battery): then an invoice looks expired that is
+    not. The date of an answer to a question that was just asked shows it."""
+    b = bench()
+    await asked_at(b, ahead)
+    assert b.client.clock_difference(60) == ahead
+
+
+async def test_the_newest_answer_counts_and_an_old_one_says_nothing() -> None:
+    """Ours may have been set since."""
+    b = bench()
+    assert b.client.clock_difference(60) is None
+    await asked_at(b, 0)
+    b.clock.time += 60
+    assert b.client.clock_difference(60) == 0
+    b.clock.time += 1
+    assert b.client.clock_difference(60) is None
+    await asked_at(b, -900)
+    assert b.client.clock_difference(60) == -900
+    b.clock.time -= 1
+    assert b.client.clock_difference(60) is None, "our own clock went back"
+
+
+async def test_only_an_answer_to_a_question_that_waits_tells_the_time() -> None:
+    """A relay may bring an answer to a payment, or a notification, a day after it was written: that is no clock."""
+    b = bench()
+    request = await b.prepared()
+    await b.client.publish(request)
+    late = response(request.id, result_text("pay_invoice", {"preimage": PREIMAGE.hex()}), created_at=NOW - 86_400)
+    assert b.client.receive(late)
+    body = json.dumps({"notification_type": "payment_sent", "notification": row(preimage=PREIMAGE.hex())})
+    sent = OpenCipher(WALLET).sign(23197, (("p", CLIENT),), sealed("nip44", WALLET, CLIENT, body), NOW - 86_400)
+    assert b.client.receive(sent)
+    assert b.client.receive(info_event(created_at=NOW - 86_400))
+    with pytest.raises(WalletSilent):
+        await b.client.get_balance()
+    over = response(b.wire.sent[-1].id, result_text("get_balance", {"balance": 3}), created_at=NOW - 86_400)
+    assert not b.client.receive(over)
+    assert b.client.clock_difference(60) is None

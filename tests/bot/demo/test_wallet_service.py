@@ -226,7 +226,7 @@ async def test_both_sides_of_a_payment_are_notified_in_both_encryptions(scene: S
     invoice = scene.network.make_invoice("payee2", 3000)
 
     await scene.network.pay("payer", invoice.bolt11)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(heard) < 4:
             await asyncio.sleep(0.01)
     await link.close()

@@ -60,6 +60,7 @@ class Bank:
             clock=clock,
             policy=POLICY,
             operators=lambda: frozenset({BOSS}),
+            on_usable=lambda: None,
             on_payment=lambda _: None,
         )
         wallet.client = WalletClient(URI, wire, OpenCipher(), clock, wallet.on_answer, wallet.on_notification)
@@ -131,4 +132,9 @@ async def count(till: Till, statement: str, *values: Any, is_: int) -> None:
     async def there() -> bool:
         return await till.desk.count(statement, *values) == is_
 
-    await becomes(there, f"{is_}: {statement}")
+    try:
+        await becomes(there, f"{is_}: {statement}")
+    except AssertionError as error:
+        legs = "SELECT id, status, tries, reason, next_try_at FROM legs"
+        rows = await till.desk.tx(lambda tx: [tuple(row) for row in tx.all(legs)])
+        raise AssertionError(f"{error}\n{rows}\n{await till.desk.count(statement, *values)}, now {till.now}") from None

@@ -30,7 +30,7 @@ async def paying(till: Till, bank: Bank, *, timeout_seconds: float = 30) -> Asyn
     wallet = bank.wallet()
     rules = Rules(
         policy=POLICY,
-        invoices=InvoiceRules("bc"),
+        invoices=InvoiceRules("mainnet"),
         allow_private=False,
         own_addresses=frozenset({"me@example.com"}),
         in_flight=8,
@@ -158,3 +158,17 @@ async def test_a_paused_wallet_is_left_alone(owed: Till, bank: Bank) -> None:
     async with paying(owed, bank):
         await asyncio.sleep(0.05)
     assert bank.asked == []
+
+
+async def test_what_somebody_holds_takes_nobodys_place(owed: Till, bank: Bank) -> None:
+    """Ana is frozen while an invoice of hers is ready to leave, and the wallet pays one leg at a time: the others have
+    their turns. When its time is over the invoice is dropped, as it would be if it had never been held."""
+    await owed.ready(3, 1)
+    await owed.desk.tx(lambda tx: tx.run("UPDATE lps SET frozen = 1 WHERE id = 1"))
+    await owed.desk.tx(lambda tx: wallets.pause(tx, "main", "revoked", 0, owed.now))
+    await owed.desk.tx(lambda tx: wallets.resume(tx, "main"))
+    async with paying(owed, bank):
+        await count(owed, COMPLETED, is_=2)
+        owed.advance(3_600)
+        await owed.desk.tx(lambda tx: tx.touch("legs"))
+        await count(owed, "SELECT count(*) FROM attempts WHERE state = 'dropped'", is_=1)
