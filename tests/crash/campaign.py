@@ -74,11 +74,15 @@ class Outcome:
         )
 
 
+USUAL_START_SECONDS = 0.5
+
+
 class Campaign:
     def __init__(self, plan: Plan, directory: Path) -> None:
         self.plan = plan
         self._directory = directory
         self._left = plan.kills
+        self._slowness = 1.0
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
@@ -167,8 +171,11 @@ class Campaign:
         """From start to SIGKILL."""
         bot = await nursery.start(shop.config_path, self.plan.fault)
         if chance.random() >= self.plan.killed_starting:
+            begun = time.monotonic()
             await _ready(bot)
-        await asyncio.sleep(chance.uniform(self.plan.shortest_life, self.plan.longest_life))
+            # On a machine that is busy with other things a life must be longer to be as full.
+            self._slowness = min(8.0, max(1.0, (time.monotonic() - begun) / USUAL_START_SECONDS))
+        await asyncio.sleep(self._slowness * chance.uniform(self.plan.shortest_life, self.plan.longest_life))
         assert bot.alive(), f"{shop.name} ended by itself:\n{bot.log[-4000:]}"
         bot.kill()
         await nursery.gone(bot)

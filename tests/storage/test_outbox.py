@@ -123,7 +123,7 @@ async def test_unchanged_content_is_not_published(database: Database) -> None:
             found.append(publish(tx))
         return found
 
-    assert await database.write(work) == [["a at 0"], [], [None, None], [None, "b at 1"], [], ["a at 2"]]
+    assert await database.write(work) == [["a at 0"], [], [None, None], ["b at 1"], [], ["a at 2"]]
 
 
 async def test_what_must_differ_may_be_less_than_the_content(database: Database) -> None:
