@@ -46,7 +46,11 @@ class Bank:
     """Payees that answer when theirs is set."""
     poison: set[str] = field(default_factory=set)
     """Payees at whom our own program trips."""
+    held: set[str] = field(default_factory=set)
+    """Payees who hold what they are paid: the wallet has nothing to answer yet."""
     paid: list[str] = field(default_factory=list)
+    """Payees, as often as the wallet was told to pay them."""
+    _payees: dict[str, str] = field(default_factory=dict)
     _preimages: dict[str, bytes] = field(default_factory=dict)
 
     def wallet(self, name: str = "main") -> Wallet:
@@ -75,7 +79,8 @@ class Bank:
         if target.value in self.away:
             await self.away[target.value].wait()
         preimage = hashlib.sha256(f"preimage {len(self._preimages)}".encode()).digest()
-        self._preimages[hashlib.sha256(preimage).hexdigest()] = preimage
+        payment_hash = hashlib.sha256(preimage).hexdigest()
+        self._preimages[payment_hash], self._payees[payment_hash] = preimage, target.value
         return FetchedInvoice(invoice(amount_msat, preimage=preimage, created_at=self.till.now))
 
     def _answer(self, method: str, params: dict[str, object], event: Event) -> list[str]:
@@ -83,7 +88,9 @@ class Bank:
             return []
         if method == "pay_invoice":
             payment_hash = bolt11.decode(str(params["invoice"])).payment_hash
-            self.paid.append(payment_hash)
+            self.paid.append(self._payees[payment_hash])
+            if self._payees[payment_hash] in self.held:
+                return []
             return [result_text(method, {"preimage": self._preimages[payment_hash].hex(), "fees_paid": 0})]
         if method == "lookup_invoice":
             payment_hash = str(params["payment_hash"])

@@ -93,6 +93,19 @@ async def test_a_payee_with_many_legs_holds_up_nobody(till: Till, bank: Bank, mo
         await count(till, COMPLETED, is_=14)
 
 
+async def test_a_payee_who_holds_its_payments_holds_up_nobody(
+    till: Till, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same where the platform gives its invoices at once and then lets the payments hang in the wallet."""
+    monkeypatch.setattr(payer_module, "MAX_LEGS_IN_HAND", 8)
+    bank.held.add(PLATFORM)
+    await sell(till, 12)
+    async with paying(till, bank):
+        await count(till, "SELECT count(*) FROM legs WHERE type = 'operator_split' AND tries = 1", is_=12)
+        await count(till, COMPLETED, is_=2)
+        assert bank.paid.count(PLATFORM) == MAX_LEGS_OF_ONE_PAYEE
+
+
 async def test_a_held_leg_shows_and_the_others_go_on(owed: Till, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of ours after an invoice was stored: nobody knows what it did, so this run touches the leg no more, and
     says so. The next start takes it up where the database has it."""

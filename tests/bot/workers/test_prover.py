@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from bot.workers.prover import IN_HAND, Prover
-from tests.bot.workers.on_a_wire import Bank, DeskClock, bell_for, count, running
+from tests.bot.workers.on_a_wire import Bank, DeskClock, becomes, bell_for, count, running
 from tests.handlers.desk import ATM2
 from tests.handlers.till import POLICY, Till, report
 from tests.ledger.build import hash_of
@@ -33,11 +33,15 @@ async def test_a_silent_wallet_does_not_stop_anothers_proof(till: Till) -> None:
     await till.with_second_machine()
     for number in range(IN_HAND + 20):
         await till.receive(report(hash_of(number)))
-    till.advance(1)
     paid = hash_of(999)
-    await till.receive(report(paid), atm=ATM2)
     silent, good = Bank(till, {"lookup_invoice", "list_transactions"}), Bank(till, incoming={paid: 108_000_000})
-    async with proving(till, main=silent, second=good):
+    async with proving(till, main=silent, second=good) as prover:
+
+        async def in_hand() -> bool:
+            return len(prover._in_hand) == IN_HAND
+
+        await becomes(in_hand, "machine one has all its places")
+        await till.receive(report(paid), atm=ATM2)
         await count(till, PENDING, is_=1)
     assert [receipt for receipt in await till.receipts() if receipt[1] == "accepted"] == [
         (21_000, "accepted", None),
