@@ -152,6 +152,32 @@ def verify(config: ConfigPath = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 
 
 @app.command()
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="machines, lps, deposits, settlements, payments, attempts, journal, audit or trail."
+        ),
+    ],
+    format_: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="A date (UTC) or unix seconds.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="The same; not included.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A new file. Default: standard output.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """Write down what is in the books.
+
+    Every row of one kind, the oldest first, as one consistent picture; the bot may run meanwhile. Holds no secrets but
+    the preimages of payments. A file appears whole or not at all.
+    """
+    from bot.commands.export import export as command
+
+    raise typer.Exit(command(config, what, format_, since=since, until=until, output=output))
+
+
+@app.command()
 def tell(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="Text or JSON; - reads standard input.")],
     config: ConfigPath = DEFAULT_CONFIG,

@@ -31,7 +31,7 @@ from bot.version import version
 from bot.wiring import Parts, Secrets, Wiring
 from bot.workers.wakeup import Bells
 from handlers import published
-from handlers.context import Live, Relay, Settings
+from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
@@ -152,8 +152,10 @@ class Daemon:
                 tasks = {
                     "relays": parts.relays.wait_closed(),
                     "intake": parts.intake.run(),
+                    "questions": parts.questions.run(),
                     "prover": parts.prover.run(),
                     "distributor": parts.distributor.run(),
+                    "fixed_times": parts.fixed_times.run(),
                     "publisher": parts.publisher.run(),
                     "views": parts.views.run(),
                     "database": _watch(db),
@@ -244,6 +246,16 @@ class Daemon:
             ),
             started_at=self._started_at,
             strangers=tuple(parts.intake.strangers.items()),
+            offers={
+                name: WalletOffer(tuple(sorted(info.methods)), tuple(sorted(info.encryptions)))
+                for name, part in parts.wallets.items()
+                if (info := part.wallet.client.info) is not None
+            },
+            heard={
+                name: part.wallet.last_answer_at
+                for name, part in parts.wallets.items()
+                if part.wallet.last_answer_at is not None
+            },
         )
 
     def _deaf(self) -> bool:
@@ -390,7 +402,8 @@ def main(path: Path) -> int:
 
 async def _main(path: Path, config: Config, secrets: Secrets) -> int:
     """Runs one daemon after another: SIGHUP ends one in order and begins the next with the configuration as it is
-    then, so that there is no half-way reload. A configuration that can't be used changes nothing."""
+    then, so that there is no half-way reload. A configuration that can't be used changes nothing: where that shows only
+    when it starts (another wallet while a payment is in doubt), the one before runs on."""
     loop = asyncio.get_running_loop()
     shutdown = asyncio.Event()
     fresh: list[tuple[Config, Secrets]] = []
@@ -413,11 +426,22 @@ async def _main(path: Path, config: Config, secrets: Secrets) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    while (code := await _run_once(Daemon(config, secrets, shutdown))) == 0 and fresh:
-        config, secrets = fresh.pop()
-        shutdown.clear()
-        logs.configure(config.log.level, config.log.format)
-    return code
+    before: tuple[Config, Secrets] | None = None
+    used = (config, secrets)
+    while True:
+        try:
+            code = await _run_once(Daemon(*used, shutdown))
+        except (StorageError, HealthError, CannotStart) as error:
+            if before is None:
+                raise
+            log.error("configuration_not_reloaded", reason=str(error))
+            used, before = before, None
+        else:
+            if code or not fresh:
+                return code
+            before, used = used, fresh.pop()
+            shutdown.clear()
+        logs.configure(used[0].log.level, used[0].log.format)
 
 
 async def _run_once(daemon: Daemon) -> int:

@@ -16,9 +16,10 @@ import structlog
 
 from bot.nostr import BadWrap, Keys, unwrap
 from bot.query import Query, Subscription
+from bot.questions import Questions
 from bot.workers.wakeup import Bell
 from handlers import orders, settlement
-from handlers.context import Live, Message, Settings
+from handlers.context import Answer, Ask, Live, Message, Settings
 from handlers.settlement import Received
 from ledger.decide.landing import LandingPolicy
 from nwc.event import Event
@@ -82,6 +83,7 @@ class Intake:
         keys: Keys,
         clock: Clock,
         bell: Bell,
+        questions: Questions,
         *,
         policy: Callable[[], LandingPolicy],
         settings: Callable[[], Settings],
@@ -92,6 +94,7 @@ class Intake:
         self._cipher = keys.cipher()
         self._clock = clock
         self._bell = bell
+        self._questions = questions
         self._policy = policy
         self._settings = settings
         self._live = live
@@ -221,9 +224,9 @@ class Intake:
 
         return work
 
-    def _order(self, tx: Tx, event: Event, message: Message) -> None:
+    def _order(self, tx: Tx, event: Event, message: Message, answer: Answer | None = None) -> None:
         now = self._clock.now()
-        bug = orders.handle(tx, message, self._settings(), self._live(), now)
+        bug = orders.handle(tx, message, self._settings(), self._live(), now, answer)
         if bug is not None:
             log.error("order_failed", sender=message.sender, exc_info=bug)
         if message.sender in self._known.people:
@@ -238,6 +241,18 @@ class Intake:
             await self._db.write(work)
         except StorageBroken:
             raise
+        except Ask as ask:
+            await self._asked(event, ask)
         except Exception:
             # A fault of ours in one event must not stop the others; it is not noted as taken, so it comes again.
             log.exception("event_not_taken", event_id=event.id, kind=event.kind)
+
+    async def _asked(self, event: Event, ask: Ask) -> None:
+        """The order is handled again when its answer is there; the orders behind it go on."""
+
+        async def again(answer: Answer) -> None:
+            await self._write(event, lambda tx: self._order(tx, event, ask.message, answer))
+
+        refusal = self._questions.put(ask, again)
+        if refusal is not None:
+            await again(Answer(refusal))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from bot.config import Config
 from handlers.context import Settings
+from handlers.fixed_mode import FixedMode
 from handlers.payment import PaymentPolicy
 from handlers.payment_evidence import Policy as ListPolicy
 from ledger.decide.attempt import AttemptPolicy
@@ -71,5 +72,8 @@ def orders(config: Config, bot_pubkey: str, version: str) -> Settings:
         stuck_after_minutes=config.policy.stuck_after_minutes,
         unmatched_after_seconds=config.policy.unmatched_after_seconds,
         target_cooldown_seconds=config.policy.target_cooldown_hours * 3_600,
+        landing=landing(config),
+        payments=payments(config),
         allow_private_targets=config.payouts.allow_private_targets,
+        fixed_mode=FixedMode(config.fixed_mode.times, config.fixed_mode.zone, config.prices.max_age_minutes * 60),
     )

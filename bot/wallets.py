@@ -19,15 +19,13 @@ from nwc.client import WalletClient
 from nwc.evidence import classify_answer, classify_notification
 from nwc.messages import Answer, ErrorAnswer, MalformedAnswer, Notification, PayResult
 from nwc.ports import Clock
-from nwc.requests import SignedRequest
+from nwc.requests import NEEDED_METHODS, SignedRequest
 from nwc.trouble import WalletTrouble
 from storage.db import Database, Tx
 from storage.errors import StorageBroken
 
 log = structlog.get_logger(__name__)
 
-NEEDED_METHODS: Final = frozenset({"pay_invoice", "lookup_invoice", "list_transactions"})
-"""Without look-ups nobody could say what became of a payment: such a wallet is not paid from."""
 MAX_WORDS_WAITING: Final = 2_000
 CLOCK_SECONDS: Final = 120
 USABLE_LOOK_SECONDS: Final = 1.0
@@ -79,6 +77,15 @@ class Wallet:
         if missing:
             return f"it does not offer {', '.join(missing)}: payments from it could not be followed up"
         return None
+
+    async def can_be_heard(self, within_seconds: float) -> bool:
+        """Whether its answers can be heard now or so soon: a question may come while the bot is just starting."""
+        deadline = asyncio.get_running_loop().time() + within_seconds
+        while not self.listening():
+            if asyncio.get_running_loop().time() >= deadline:
+                return False
+            await asyncio.sleep(UNUSABLE_LOOK_SECONDS)
+        return True
 
     def clock_agrees(self) -> bool:
         """Whether its newest answer was dated, a moment ago, as our own clock would have."""

@@ -11,12 +11,16 @@ from bot.contacts import Contacts
 from bot.intake import Intake
 from bot.nostr import Keys
 from bot.payees import PayeeWallets
+from bot.questions import Questions
+from bot.reconciler import Reconciler
 from bot.relays import Relays
 from bot.timings import Timings
+from bot.wallet_tests import WalletTests
 from bot.wallet_wire import WalletWire
 from bot.wallets import Wallet
 from bot.workers.balances import Balances
 from bot.workers.distributor import Distributor
+from bot.workers.fixed_times import FixedTimes
 from bot.workers.payer import Payer, Rules
 from bot.workers.prover import Prover
 from bot.workers.publisher import Publisher
@@ -59,8 +63,10 @@ class Parts:
     relays: Relays
     http: GuardedHttp
     intake: Intake
+    questions: Questions
     prover: Prover
     distributor: Distributor
+    fixed_times: FixedTimes
     publisher: Publisher
     views: Views
     wallets: dict[str, WalletParts]
@@ -83,11 +89,20 @@ class Wiring:
 
     def build(self) -> Parts:
         config, db, clock, bells = self.config(), self.db, self.clock, self.bells
+        wallets: dict[str, Wallet] = {}
+        questions = Questions(
+            db,
+            test_wallet=WalletTests(wallets, clock, ask_seconds=config.payouts.request_timeout_seconds).test,
+            reconcile=Reconciler(
+                wallets, db, clock, policy=policies.lists(config), retry_seconds=self.timings.retry_ask_seconds
+            ).reconcile,
+        )
         intake = Intake(
             db,
             self.secrets.keys,
             clock,
             bells.for_names("machines", "lps"),
+            questions,
             policy=lambda: policies.landing(self.config()),
             settings=self.settings,
             live=self.live,
@@ -103,7 +118,6 @@ class Wiring:
         contacts = Contacts(relays, clock, allow_private=config.payouts.allow_private_targets)
         http = GuardedHttp(allow_private=config.payouts.allow_private_targets)
         targets = Targets(http, contacts, PayeeWallets(clock, self.timings, contacts.reach))
-        wallets: dict[str, Wallet] = {}
         prover = Prover(
             wallets,
             db,
@@ -119,8 +133,10 @@ class Wiring:
             relays=relays,
             http=http,
             intake=intake,
+            questions=questions,
             prover=prover,
             distributor=Distributor(db, clock, bells.for_names("settlements")),
+            fixed_times=FixedTimes(db, clock, self.settings),
             publisher=Publisher(db, relays, contacts, self.secrets.keys, clock, bells.for_names("outbox")),
             views=Views(db, clock, bells.for_names("views"), self.settings),
             wallets=parts,

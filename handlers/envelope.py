@@ -58,7 +58,9 @@ def _open_json(text: str) -> Envelope:
         return Envelope(json=True, refusal=refusal)
     order_id = raw.get("id")
     if not _usable_id(order_id):
-        bad_id = Refusal(Code.BAD_REQUEST, f"id must be text or a number of at most {_MAX_ID_CHARS}", field="id")
+        bad_id = Refusal(
+            Code.BAD_REQUEST, "id must be text or a number of at most {most}", field="id", most=_MAX_ID_CHARS
+        )
         return Envelope(json=True, refusal=bad_id)
     method, params, confirm = raw.get("method"), raw.get("params"), raw.get("confirm", False)
     wrong = None
@@ -121,7 +123,7 @@ def _integer(text: str) -> int:
 
 
 def _constant(text: str) -> Any:
-    raise Refusal(Code.BAD_REQUEST, f"{text} is no number: amounts are text such as 2000.00")
+    raise Refusal(Code.BAD_REQUEST, "{text} is no number: amounts are text such as 2000.00", text=text)
 
 
 def _usable_id(order_id: object) -> bool:

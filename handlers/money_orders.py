@@ -46,13 +46,17 @@ def confirm(ctx: Context, code: str) -> Told:
             Code.NOT_FOUND, "nothing waits for this code (it lives for 10 min): give the order again", field="code"
         )
     if not command.allowed(ctx.roles):
-        raise Refusal(Code.FORBIDDEN, f"{command.name} is not for you any more")
+        raise Refusal(Code.FORBIDDEN, "{command} is not for you any more", command=command.name)
     inner = replace(ctx, command=command.name)
-    params = command.parse(waiting.params)
-    preview = command.preview(inner, params)
-    if preview is not None and canonical(preview) != waiting.preview:
-        return offer(inner, command, waiting.params, preview, changed=True)
-    return Told(command.name, command.run(inner, params))
+    try:
+        params = command.parse(waiting.params)
+        preview = command.preview(inner, params)
+        if preview is not None and canonical(preview) != waiting.preview:
+            return offer(inner, command, waiting.params, preview, changed=True)
+        return Told(command.name, command.run(inner, params))
+    except Refusal as refusal:
+        refusal.order = command.name
+        raise
 
 
 def canonical(value: Any) -> str:

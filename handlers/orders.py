@@ -13,21 +13,20 @@ from typing import Any, Final
 from handlers import commands, money_orders, replies
 from handlers.commands import registry
 from handlers.commands.grammar import bind
-from handlers.commands.paging import Listing, written_bytes
+from handlers.commands.paging import MAX_ANSWER_BYTES, Listing, parts, written_bytes
 from handlers.commands.registry import Command
-from handlers.context import Context, Live, Message, Settings
+from handlers.context import Answer, Ask, Context, Live, Message, Question, Settings
 from handlers.envelope import Envelope, open_envelope
-from handlers.roles import roles_of
+from handlers.roles import Role, roles_of
+from handlers.roles import people as people_with
 from ledger.errors import Code, Refusal
-from storage import journal, orders, outbox
+from storage import journal, orders, outbox, people
 from storage.db import Tx
 from storage.errors import is_broken
 
-__all__ = ["Message", "commands", "handle"]
+__all__ = ["MAX_ANSWER_BYTES", "Message", "commands", "handle"]
 
-MAX_ANSWER_BYTES: Final = 28_000
-"""Of an answer as a JSON string. Relays take events of up to 64 KiB; a gift wrap is two layers of padding and base64
-around that string, and this is what leaves it below."""
+_NEXT_BYTES: Final = 120
 MAX_AHEAD_SECONDS: Final = 120
 ORDERS_A_MINUTE: Final = 600
 STRANGERS_A_MINUTE: Final = 10
@@ -36,7 +35,7 @@ _NOT_KEPT: Final = frozenset({Code.STALE, Code.RATE_LIMITED, Code.CONFIRM_REQUIR
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Reply:
     """What came of an order."""
 
     text: str
@@ -45,10 +44,14 @@ class _Answer:
     bug: Exception | None = None
 
 
-def handle(tx: Tx, message: Message, settings: Settings, live: Live, now: int) -> Exception | None:
+def handle(
+    tx: Tx, message: Message, settings: Settings, live: Live, now: int, answer: Answer | None = None
+) -> Exception | None:
     """Acts on an authenticated direct message, once for ever, and puts the answer into the outbox.
 
-    Returns the error where there was a bug: its order was undone and answered `internal`; the caller logs it.
+    Returns the error where there was a bug: its order was undone and answered `internal`; the caller logs it. Raises
+    Ask where something must be found out first: the transaction is to be undone, and the message handled again with
+    the `answer`.
     """
     if orders.acted_on(tx, message.id):
         return None
@@ -56,21 +59,22 @@ def handle(tx: Tx, message: Message, settings: Settings, live: Live, now: int) -
         return None
     operators = settings.operators | {settings.bot_pubkey}
     roles = roles_of(tx, message.sender, operators=operators, platforms=settings.platforms)
-    ctx = Context(tx, now, settings, live, message, roles)
     envelope = open_envelope(message.text)
+    ctx = Context(tx, now, settings, live, message, roles, answer=answer, in_json=envelope.json)
     if not roles:
         return _of_stranger(ctx, envelope)
+    _note_language(ctx, envelope)
     if orders.count_order(tx, message.sender, now) > ORDERS_A_MINUTE:
-        refusal = Refusal(Code.RATE_LIMITED, f"more than {ORDERS_A_MINUTE} orders in a minute: wait a minute")
-        _send(ctx, _error(envelope, refusal))
+        refusal = Refusal(Code.RATE_LIMITED, "more than {most} orders in a minute: wait a minute", most=ORDERS_A_MINUTE)
+        _send(ctx, envelope, _error(ctx, envelope, refusal))
         return None
-    answer = _again(ctx, envelope)
-    repeated = answer is not None
-    if answer is None:
-        answer = _perform(ctx, envelope)
-    _keep(ctx, envelope, answer, repeated=repeated)
-    _send(ctx, answer.text)
-    return answer.bug
+    said = _again(ctx, envelope)
+    repeated = said is not None
+    if said is None:
+        said = _perform(ctx, envelope)
+    _keep(ctx, envelope, said, repeated=repeated)
+    _send(ctx, envelope, said.text)
+    return said.bug
 
 
 def _of_stranger(ctx: Context, envelope: Envelope) -> Exception | None:
@@ -82,20 +86,39 @@ def _of_stranger(ctx: Context, envelope: Envelope) -> Exception | None:
             return None
     elif not orders.stranger_may_be_answered(ctx.tx, ctx.sender, ctx.now):
         return None
-    answer = _again(ctx, envelope)
-    repeated = answer is not None
-    if answer is None:
-        answer = _perform(ctx, envelope)
-    if answer.refusal is None:
-        _keep(ctx, envelope, answer, repeated=repeated)
-    _send(ctx, answer.text)
-    return answer.bug
+    said = _again(ctx, envelope)
+    repeated = said is not None
+    if said is None:
+        said = _perform(ctx, envelope)
+    if said.refusal is None:
+        _keep(ctx, envelope, said, repeated=repeated)
+    _send(ctx, envelope, said.text)
+    return said.bug
 
 
 def _is_join(envelope: Envelope) -> bool:
     if envelope.json:
         return envelope.method == "join"
-    return bool(envelope.words) and envelope.words[0].key is None and envelope.words[0].text.lower() == "join"
+    join = registry.get("join")
+    return join is not None and _first_word(envelope) in (join.name, *join.short)
+
+
+def _first_word(envelope: Envelope) -> str:
+    """What an order in text begins with, as short forms are written."""
+    return registry.plain_word(envelope.words[0]) if envelope.words and envelope.words[0].key is None else ""
+
+
+def _language(ctx: Context, envelope: Envelope) -> str:
+    """The one that the sender chose; before that the one in which the order begins."""
+    chosen = people.chosen_language(ctx.tx, ctx.sender)
+    return chosen or replies.language_of(_first_word(envelope)) or people.DEFAULT_LANGUAGE
+
+
+def _note_language(ctx: Context, envelope: Envelope) -> None:
+    """Somebody with a role who begins in a language is answered in it from then on, until another one is chosen."""
+    spoken = replies.language_of(_first_word(envelope))
+    if spoken is not None and people.chosen_language(ctx.tx, ctx.sender) is None:
+        people.set_language(ctx.tx, ctx.sender, spoken)
 
 
 def _stale(ctx: Context) -> bool:
@@ -103,7 +126,7 @@ def _stale(ctx: Context) -> bool:
     return age > ctx.settings.order_max_age_seconds or age < -MAX_AHEAD_SECONDS
 
 
-def _again(ctx: Context, envelope: Envelope) -> _Answer | None:
+def _again(ctx: Context, envelope: Envelope) -> _Reply | None:
     """The answer to an order that this sender gave before under the same id; `conflict` where it was another order."""
     if envelope.key is None or not envelope.digest:
         return None
@@ -111,12 +134,12 @@ def _again(ctx: Context, envelope: Envelope) -> _Answer | None:
     if kept is None:
         return None
     if kept.digest == envelope.digest:
-        return _Answer(kept.answer, envelope.method)
+        return _Reply(kept.answer, envelope.method)
     refusal = Refusal(Code.CONFLICT, "this id was used for another order: give each order its own id", field="id")
-    return _Answer(_error(envelope, refusal), envelope.method, refusal)
+    return _Reply(_error(ctx, envelope, refusal), envelope.method, refusal)
 
 
-def _perform(ctx: Context, envelope: Envelope) -> _Answer:
+def _perform(ctx: Context, envelope: Envelope) -> _Reply:
     """Runs the order so that it is done wholly or not at all, its answer included."""
     command: Command | None = None
     try:
@@ -124,16 +147,18 @@ def _perform(ctx: Context, envelope: Envelope) -> _Answer:
             raise envelope.refusal
         command, values = _command(ctx, envelope)
         with orders.undone_on_error(ctx.tx):
-            return _Answer(_run(ctx, envelope, command, values), command.name)
+            return _Reply(_run(ctx, envelope, command, values), command.name)
     except Refusal as refusal:
-        if command is not None and command.preview is not None and ctx.roles:
-            _record_refused(ctx, command, refusal)
-        return _Answer(_error(envelope, refusal), command.name if command else "", refusal)
+        if command is not None and ctx.roles and (refusal.order or command.preview is not None):
+            _record_refused(ctx, refusal.order or command.name, refusal)
+        return _Reply(_error(ctx, envelope, refusal), command.name if command else "", refusal)
+    except Ask:
+        raise
     except Exception as error:  # a bug in one order must not stop the others; the caller logs it
         if is_broken(error):
             raise
         failed = Refusal(Code.INTERNAL, "that went wrong here, nothing was done: look at the log, try again later")
-        return _Answer(_error(envelope, failed), command.name if command else "", failed, error)
+        return _Reply(_error(ctx, envelope, failed), command.name if command else "", failed, error)
 
 
 def _command(ctx: Context, envelope: Envelope) -> tuple[Command, dict[str, Any]]:
@@ -146,12 +171,18 @@ def _command(ctx: Context, envelope: Envelope) -> tuple[Command, dict[str, Any]]
 
 def _run(ctx: Context, envelope: Envelope, command: Command, values: dict[str, Any]) -> str:
     if not command.allowed(ctx.roles):
-        who = " and ".join(sorted(f"{role.value}s" for role in command.roles))
-        raise Refusal(Code.FORBIDDEN, f"{command.name} is for {who}: say help for what you can do here")
+        raise Refusal(
+            Code.FORBIDDEN,
+            "{command} is for {who}: say help for what you can do here",
+            command=command.name,
+            who=people_with(command.roles),
+        )
     if command.changes and _stale(ctx):
         raise Refusal(Code.STALE, "this message comes too late, or from a clock that is wrong: send it again")
     inner = replace(ctx, command=command.name)
     params = command.parse(values)
+    if command.apart:
+        return _result(ctx, envelope, command, _run_apart(inner, command, params))
     preview = command.preview(inner, params) if command.preview is not None else None
     if preview is None or envelope.confirm:
         result = command.run(inner, params)
@@ -163,17 +194,30 @@ def _run(ctx: Context, envelope: Envelope, command: Command, values: dict[str, A
         )
     else:
         result = money_orders.offer(inner, command, values, preview, changed=False)
-    return _result(envelope, command, result)
+    return _result(ctx, envelope, command, result)
 
 
-def _record_refused(ctx: Context, command: Command, refusal: Refusal) -> None:
+def _run_apart(ctx: Context, command: Command, params: Any) -> dict[str, Any]:
+    """What the command says on a snapshot of its own."""
+
+    def read(tx: Tx) -> tuple[dict[str, Any], frozenset[Role]]:
+        return command.run(replace(ctx, tx=tx), params), ctx.roles
+
+    result, roles = ctx.ask(Question("read", read=read))
+    if roles != ctx.roles:  # what was read may be more than this sender may see by now
+        raise Refusal(Code.FORBIDDEN, "what you may do here has just changed: send it again")
+    found: dict[str, Any] = result
+    return found
+
+
+def _record_refused(ctx: Context, command: str, refusal: Refusal) -> None:
     if refusal.code in (Code.CONFIRM_REQUIRED, Code.STALE):
         return
     after = {"refused": refusal.code.value, "field": refusal.field}
-    journal.record(ctx.tx, at=ctx.now, who=ctx.sender, command=command.name, target=None, after=after)
+    journal.record(ctx.tx, at=ctx.now, who=ctx.sender, command=command, target=None, after=after)
 
 
-def _keep(ctx: Context, envelope: Envelope, answer: _Answer, *, repeated: bool) -> None:
+def _keep(ctx: Context, envelope: Envelope, answer: _Reply, *, repeated: bool) -> None:
     """This message is never acted on again; under its sender's id the answer can be had again."""
     free = repeated or (answer.refusal is not None and answer.refusal.code in _NOT_KEPT)
     orders.keep(
@@ -188,29 +232,31 @@ def _keep(ctx: Context, envelope: Envelope, answer: _Answer, *, repeated: bool) 
     )
 
 
-def _send(ctx: Context, text: str) -> None:
+def _send(ctx: Context, envelope: Envelope, text: str) -> None:
+    """An answer in text that is too long for one message goes in numbered parts."""
     message = ctx.message
-    outbox.put_dm(
-        ctx.tx,
-        to=message.sender,
-        text=text,
-        answers=message.id,
-        signed=message.signed,
-        now=ctx.now,
-        stranger=not ctx.roles,
-    )
+    for part in [text] if envelope.json else parts(text, MAX_ANSWER_BYTES):
+        outbox.put_dm(
+            ctx.tx,
+            to=message.sender,
+            text=part,
+            answers=message.id,
+            signed=message.signed,
+            now=ctx.now,
+            stranger=not ctx.roles,
+        )
 
 
-def _result(envelope: Envelope, command: Command, result: dict[str, Any]) -> str:
+def _result(ctx: Context, envelope: Envelope, command: Command, result: dict[str, Any]) -> str:
     if envelope.json:
         return _fitting(envelope, result)
     wording = result.wording if isinstance(result, money_orders.Told) else command.name
-    return _cut(replies.render(wording, result))
+    return replies.render(wording, result, _language(ctx, envelope))
 
 
-def _error(envelope: Envelope, refusal: Refusal) -> str:
+def _error(ctx: Context, envelope: Envelope, refusal: Refusal) -> str:
     if not envelope.json:
-        return _cut(replies.render_refusal(refusal))
+        return replies.render_refusal(refusal, _language(ctx, envelope))
     error: dict[str, Any] = {"code": refusal.code.value, "message": refusal.message}
     if refusal.field is not None:
         error["field"] = refusal.field
@@ -232,21 +278,17 @@ def _fitting(envelope: Envelope, result: dict[str, Any]) -> str:
 
 def _shorten_longest(result: dict[str, Any], over: int) -> None:
     """Cuts the longest lists of one thing's story from their end; `next` says from which id on something is missing."""
-    while over > 0:
-        lists = {key: value for key, value in result.items() if isinstance(value, list) and value}
-        if not lists:
-            return
-        longest = max(lists, key=lambda key: len(_json(lists[key])))
+    lists = {key: value for key, value in result.items() if isinstance(value, list) and value}
+    sizes = {key: [written_bytes(_json(item)) for item in value] for key, value in lists.items()}
+    lengths = {key: sum(found) for key, found in sizes.items()}
+    over += _NEXT_BYTES
+    while over > 0 and any(lengths.values()):
+        longest = max(lengths, key=lambda key: lengths[key])
+        size = sizes[longest].pop()
+        lengths[longest] -= size
         dropped = lists[longest].pop()
         result["next"] = dropped.get("id", longest) if isinstance(dropped, dict) else longest
-        over -= written_bytes(_json(dropped)) - 80
-
-
-def _cut(text: str) -> str:
-    raw = text.encode()
-    if written_bytes(text) <= MAX_ANSWER_BYTES:
-        return text
-    return raw[: MAX_ANSWER_BYTES // 2].decode(errors="ignore") + "…"  # half: each character may be written as two
+        over -= size - 1
 
 
 def _json(value: Any) -> str:

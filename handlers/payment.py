@@ -17,6 +17,8 @@ from ledger.decide.attempt import (
     request_expiry,
     state_after,
 )
+from ledger.decide.release import check_release as operator_may_release
+from ledger.errors import Code, Refusal
 from ledger.model import Attempt, Leg
 from ledger.money import MSAT
 from ledger.states import AttemptState, EvidenceClass, LegStatus
@@ -67,6 +69,7 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     leg = legs.set_off(tx, leg)
     if leg.due_msat == 0:
         legs.complete(tx, leg, 0, now)
+        notices.payment_completed(tx, leg.id, now)
         return Go.DONE, leg
     if _over_day_cap(tx, leg, policy, now):
         return Go.LATER, leg
@@ -185,22 +188,17 @@ def learn(
         surplus = attempts.settle(tx, attempt, found.preimage, fees_msat, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
-            text = (
-                f"P{attempt.leg_id} was paid a second time: {attempt.amount_msat // MSAT:,} sats, by a payment that "
-                "the wallet had said was lost. The payee's next payments are lowered by it: see payment show."
-            )
-            notices.tell(tx, policy.operators, text, now)
+            told = {"payment": f"P{attempt.leg_id}", "amount_sats": attempt.amount_msat // MSAT}
+            notices.tell(tx, policy.operators, "notice surplus", told, now)
+        else:
+            notices.payment_completed(tx, attempt.leg_id, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
         if attempts.live(tx, attempt.leg_id) not in (None, attempt):
             return attempt.state  # another attempt is under way: it is told again, and held, when that has ended
         attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
         if attempt.state is AttemptState.RELEASED:
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
-            text = (
-                f"P{attempt.leg_id}: the wallet now says that it paid what it had said was lost, and gives no proof. "
-                "Nothing more is tried with it. Look into the wallet."
-            )
-            notices.tell(tx, policy.operators, text, now)
+            notices.tell(tx, policy.operators, "notice claimed late", {"payment": f"P{attempt.leg_id}"}, now)
     return after
 
 
@@ -251,6 +249,40 @@ def release(
     return ()
 
 
+def check_release(tx: Tx, leg_id: int, hash_end: str, now: int) -> Attempt:
+    """The attempt of a leg that the operator may release. Refuses `not_found`, `bad_state`, `bad_request`,
+    `too_young`."""
+    leg = legs.get(tx, leg_id)
+    if leg is None:
+        raise Refusal(Code.NOT_FOUND, "there is no payment P{id}: payment list", field="payment", id=leg_id)
+    live = attempts.live(tx, leg_id)
+    requests = attempts.requests_of(tx, live.payment_hash) if live is not None else ()
+    return operator_may_release(leg, live, requests, hash_end, now)
+
+
+def release_by_operator(
+    tx: Tx, leg_id: int, hash_end: str, reason: str, *, by: str, policy: PaymentPolicy, now: int
+) -> Attempt:
+    """Ends an attempt by the word of the operator with the public key `by`, who answers for it: its leg may have
+    another invoice after this. Refuses as `check_release` does."""
+    attempt = check_release(tx, leg_id, hash_end, now)
+    attempts.add_evidence(
+        tx,
+        attempt.payment_hash,
+        EvidenceClass.NEGATIVE,
+        "operator",
+        asked_at=now,
+        now=now,
+        detail={"said": reason, "by": by},
+    )
+    attempts.end(tx, attempt, AttemptState.RELEASED, "released by the operator", now)
+    _audit(tx, attempt, "payment release", reason, now, who=by, before=attempt.state.value)
+    leg = legs.get(tx, leg_id)
+    if leg is not None and leg.status is LegStatus.PENDING:
+        _use_up_a_try(tx, leg, "an attempt was released by the operator", policy, now)
+    return attempt
+
+
 def _use_up_a_try(tx: Tx, leg: Leg, reason: str, policy: PaymentPolicy, now: int) -> None:
     if leg.tries + 1 >= policy.max_attempts:
         legs.fail(tx, leg, reason, now)
@@ -270,13 +302,23 @@ def _store_request(tx: Tx, payment_hash: str, request: SignedRequest) -> None:
     )
 
 
-def _audit(tx: Tx, attempt: Attempt, command: str, what: str, now: int) -> None:
+def _audit(
+    tx: Tx,
+    attempt: Attempt,
+    command: str,
+    what: str,
+    now: int,
+    *,
+    who: str = "satmachine",
+    before: str | None = None,
+) -> None:
     journal.record(
         tx,
         at=now,
-        who="satmachine",
+        who=who,
         command=command,
         target=f"P{attempt.leg_id}",
+        before={"state": before} if before else None,
         after={"payment_hash": attempt.payment_hash, "what": what},
     )
     settlements.mark_view(tx, "worklist")

@@ -28,17 +28,41 @@ def note_list(
     the wallet, is not its business. Only a complete reading moves the mark from which the next one starts."""
     newest = 0
     for row in listing.rows:
-        if row.settled_at is None or row.state not in (None, "settled"):
+        if row.settled_at is None or not is_settled(row):
             continue
         newest = max(newest, row.settled_at)
         attempt = attempts.get(tx, row.payment_hash) if row.direction == "outgoing" else None
         if attempt is not None and attempt.sent_at is not None:
             _prove(tx, attempt, row, asked_at, policy, now)
-        elif row.settled_at >= starts_at and now - row.settled_at >= policy.unmatched_after_seconds:
+        elif counts(row, starts_at, now, policy):
             _note_unexplained(tx, wallet, row, now)
     unmatched.forget_explained(tx)
     if listing.complete and newest:
         wallets.set_scanned(tx, wallet, min(newest, now))
+
+
+def is_settled(row: Transaction) -> bool:
+    """For rows of a list without unpaid ones: some wallets give no state there."""
+    return row.settled_at is not None and row.state in (None, "settled")
+
+
+def counts(row: Transaction, starts_at: int, now: int, policy: Policy) -> bool:
+    """Whether somebody must be able to explain this payment by now."""
+    return row.settled_at is not None and starts_at <= row.settled_at <= now - policy.unmatched_after_seconds
+
+
+def is_explained(tx: Tx, wallet: str, row: Transaction) -> bool:
+    """Whether a settlement accounts for it, or it is told of on the worklist already. For what no attempt paid."""
+    explained = settlements.explains(tx, wallet, row.payment_hash, row.direction)
+    return explained or unmatched.known(tx, row.payment_hash)
+
+
+def tells(tx: Tx, wallet: str, row: Transaction) -> bool:
+    """Whether `note_list` might learn something from this row."""
+    attempt = attempts.get(tx, row.payment_hash) if row.direction == "outgoing" else None
+    if attempt is not None and attempt.sent_at is not None:
+        return attempt.state is not AttemptState.SETTLED
+    return not is_explained(tx, wallet, row)
 
 
 def _prove(tx: Tx, attempt: Attempt, row: Transaction, asked_at: int, policy: Policy, now: int) -> None:

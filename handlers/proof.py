@@ -74,7 +74,7 @@ def tell_unverified(tx: Tx, settlement_id: int, now: int) -> None:
 
 
 def _refusal(tx: Tx, settlement: Settlement, machine: Machine, word: WalletWord) -> tuple[Code, str] | None:
-    if not machine.active:
+    if not machine.active and not settlement.by_hand:
         return Code.UNKNOWN_MACHINE, f"machine {machine.name} is deactivated"
     owner = settlements.owner_of_payment(tx, settlement.payment_hash)
     if owner is not None:

@@ -40,6 +40,11 @@ def _balance(tx: Tx, lp_id: int, now: int) -> None:
     _put(tx, f"satmachine:balance:{pubkey}", pubkey, views.lp_balance(pubkey, enrolments, now), now)
 
 
+def no_balance(tx: Tx, pubkey: str, now: int) -> None:
+    """An LP that is gone has nothing anywhere."""
+    _put(tx, f"satmachine:balance:{pubkey}", pubkey, views.lp_balance(pubkey, [], now), now)
+
+
 def _put(tx: Tx, d: str, recipient: str, content: dict[str, object], now: int) -> None:
     outbox.put_replaceable(
         tx,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from handlers import notices
 from ledger.money import MSAT, PPM
@@ -68,7 +68,10 @@ def heed(
     news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
     if news and (known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS):
         wallets.set_told(tx, wallet, now)
-        notices.tell(tx, operators, _text(tx, wallet, reason, attempt.leg_id, needed_msat), now)
+        told: dict[str, Any] = {"wallet": wallet, "payment": f"P{attempt.leg_id}"}
+        if reason == BROKE:
+            told["missing_sats"] = _missing_sats(tx, wallet, needed_msat)
+        notices.tell(tx, operators, f"notice wallet {reason}", told, now)
 
 
 def balance_seen(
@@ -100,28 +103,14 @@ def balance_seen(
     wallets.resume(tx, wallet)
     attempts.check_now(tx, wallet, now)
     if known.told_at is not None and known.told_at >= known.paused_at:
-        notices.tell(tx, operators, f"Wallet {wallet} has {balance_msat // MSAT:,} sats: payments from it go on.", now)
+        told = {"wallet": wallet, "balance_sats": balance_msat // MSAT}
+        notices.tell(tx, operators, "notice wallet filled", told, now)
 
 
-def _text(tx: Tx, wallet: str, reason: str, leg_id: int, needed_msat: int) -> str:
-    if reason == BROKE:
-        known = wallets.get(tx, wallet)
-        total = max(needed_msat, legs.open_msat(tx, wallet))
-        have = known.balance_msat if known is not None and known.balance_msat is not None else 0
-        # A balance that would have been enough is out of date: then whatever is owed may be missing.
-        missing = -(-(total - (have if have < needed_msat else 0)) // MSAT)
-        return (
-            f"Wallet {wallet} has too little to pay P{leg_id}: about {missing:,} sats are missing for what is owed. "
-            "Nothing more is paid from it until it is filled. Nothing is lost: it goes on by itself then."
-        )
-    if reason == QUOTA:
-        return (
-            f"Wallet {wallet} refused P{leg_id}: the connection's budget is used up. Nothing more is paid from it. "
-            "Raise the budget in the wallet, then send: resume"
-        )
-    if reason == REVOKED:
-        return (
-            f"Wallet {wallet} refused P{leg_id}: the connection may not pay any more (revoked or restricted). "
-            "Allow it again in the wallet; it goes on by itself then, or send: resume"
-        )
-    return f"Wallet {wallet} asks us to slow down: payments from it wait a little and go on by themselves."
+def _missing_sats(tx: Tx, wallet: str, needed_msat: int) -> int:
+    """About what a wallet lacks for all that it owes."""
+    known = wallets.get(tx, wallet)
+    total = max(needed_msat, legs.open_msat(tx, wallet))
+    have = known.balance_msat if known is not None and known.balance_msat is not None else 0
+    # A balance that would have been enough is out of date: then whatever is owed may be missing.
+    return -(-(total - (have if have < needed_msat else 0)) // MSAT)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ledger.facts import DepositFacts, JournalRow, LegFacts, SettlementFacts, Violation
 from ledger.fees import TxType
 from ledger.journal import GENESIS, SATS, chain_hash, due_account
-from ledger.model import Leg
+from ledger.model import Leg, Settlement
 from ledger.money import MSAT
 from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
 
@@ -31,7 +31,9 @@ def expected(
     balances: Balances = Counter()
     for settlement in settlements:
         if settlement.settlement.status not in UNPROVEN:
-            _add_settlement(balances, settlement)
+            _add_settlement(balances, settlement.settlement)
+        if settlement.settlement.status is SettlementStatus.REFUNDED:
+            _keep_the_rest(balances, settlement)
         for leg in settlement.legs:
             _add_leg(balances, leg)
     for leg in other_legs:
@@ -47,13 +49,12 @@ def lp_account(lp_id: int, machine_id: int) -> str:
     return f"liabilities:lp:l{lp_id}:m{machine_id}"
 
 
-def _add_settlement(balances: Balances, facts: SettlementFacts) -> None:
-    """As it is now, and as if no leg had been planned yet. What a scaled one moved beyond its wire was kept."""
-    settlement = facts.settlement
+def _add_settlement(balances: Balances, settlement: Settlement) -> None:
+    """As it is now, and as if no leg had been planned yet. What it moved beyond its wire is the customer's."""
     m = f"m{settlement.machine_id}"
     sign = 1 if settlement.tx_type is TxType.CASH_OUT else -1
-    balances[f"assets:wallet:{settlement.wallet}", SATS] += sign * facts.wire_moved_sats * MSAT
-    balances[f"equity:kept:{m}", SATS] -= sign * (facts.wire_moved_sats - settlement.wire_sats) * MSAT
+    balances[f"assets:wallet:{settlement.wallet}", SATS] += sign * settlement.wire_moved_sats * MSAT
+    balances[f"liabilities:undispensed:{m}", SATS] -= sign * settlement.undispensed_sats * MSAT
     owed_by = f"liabilities:due:principal:{m}" if sign > 0 else f"equity:exchange:{m}"
     balances[owed_by, SATS] -= sign * settlement.principal_sats * MSAT
     balances[f"liabilities:due:platform:{m}", SATS] -= settlement.platform_fee_sats * MSAT
@@ -61,6 +62,19 @@ def _add_settlement(balances: Balances, facts: SettlementFacts) -> None:
     balances[f"income:mismatch:{m}", SATS] -= settlement.fee_mismatch_sats * MSAT
     balances[f"assets:cash:{m}", settlement.currency] -= sign * settlement.fiat_minor
     balances[f"equity:exchange:{m}", settlement.currency] += sign * settlement.fiat_minor
+
+
+def _keep_the_rest(balances: Balances, facts: SettlementFacts) -> None:
+    """What no leg of a refunded settlement owes is due to nobody any more."""
+    settlement = facts.settlement
+    kept = settlement.undispensed_sats
+    balances[f"liabilities:undispensed:m{settlement.machine_id}", SATS] += kept * MSAT
+    for part, sats in settlement.owed.items():
+        planned = (entry.leg for entry in facts.legs if entry.leg.type is part)
+        rest = sats - sum(leg.amount_sats for leg in planned if leg.status is not LegStatus.VOIDED)
+        balances[due_account(part, settlement.machine_id), SATS] += rest * MSAT
+        kept += rest
+    balances[f"equity:kept:m{settlement.machine_id}", SATS] -= kept * MSAT
 
 
 def _add_leg(balances: Balances, facts: LegFacts) -> None:

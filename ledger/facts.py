@@ -30,12 +30,6 @@ class LegFacts:
 class SettlementFacts:
     settlement: Settlement
     legs: tuple[LegFacts, ...]
-    landed_wire_sats: int | None = None
-    """What the wallet really got or gave, where the operator has scaled the settlement since; None: `wire_sats`."""
-
-    @property
-    def wire_moved_sats(self) -> int:
-        return self.settlement.wire_sats if self.landed_wire_sats is None else self.landed_wire_sats
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +86,14 @@ class WalletRow:
     payment_hash: str
     outgoing: bool
     amount_msat: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenFacts:
+    """A settlement whose payment its wallet has shown, and the row that the wallet's list must have of it."""
+
+    ref: str
+    row: WalletRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,9 @@ def check_cap(platform: FeeRates, operators: Iterable[tuple[str, FeeRates]], max
     if broken:
         raise Refusal(
             Code.CAP_EXCEEDED,
-            f"platform and operator fee together may be at most {fraction_text(max_total_ppm)}: "
-            + ", ".join(f"{name} ({label} {fraction_text(total)})" for name, label, total in broken),
+            "platform and operator fee together may be at most {most}: {broken}",
             field=f"{broken[0][1]}_fee",
             extra={"machines": sorted({name for name, _, _ in broken})},
+            most=fraction_text(max_total_ppm),
+            broken=", ".join(f"{name} ({label} {fraction_text(total)})" for name, label, total in broken),
         )

@@ -15,7 +15,16 @@ from itertools import pairwise
 from typing import Final
 
 from ledger.balances import UNPROVEN
-from ledger.facts import AttemptFacts, CreditFacts, EnrolmentFacts, LegFacts, SettlementFacts, Violation, WalletRow
+from ledger.facts import (
+    AttemptFacts,
+    CreditFacts,
+    EnrolmentFacts,
+    LegFacts,
+    ProvenFacts,
+    SettlementFacts,
+    Violation,
+    WalletRow,
+)
 from ledger.fees import TxType
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import (
@@ -109,6 +118,7 @@ def check_settlement(facts: SettlementFacts) -> tuple[Violation, ...]:
     legs = [entry.leg for entry in facts.legs]
     if settlement.status is not SettlementStatus.REJECTED:
         found += _check_arithmetic(settlement)
+    found += _check_landed(settlement)
     if settlement.status in UNPROVEN:
         if legs:
             found.append(Violation("legs_before_proof", ref, f"{len(legs)} legs, {settlement.status.value}"))
@@ -122,6 +132,8 @@ def check_settlement(facts: SettlementFacts) -> tuple[Violation, ...]:
             found.append(Violation("settlement_status", ref, f"{settlement.status.value}, by its legs {must.value}"))
     elif states & OPEN_LEG:
         found.append(Violation("settlement_status", ref, f"{settlement.status.value} with an open leg"))
+    elif LegStatus.FAILED in states and settlement.status is SettlementStatus.REFUNDED:
+        found.append(Violation("settlement_status", ref, "refunded with a failed leg, which still owes its sats"))
     return (*found, *_check_refund(facts, [leg for leg in legs if leg.type is LegType.REFUND]))
 
 
@@ -135,20 +147,28 @@ def _check_arithmetic(settlement: Settlement) -> list[Violation]:
     return [Violation("settlement_arithmetic", f"S{settlement.id}", detail)]
 
 
+def _check_landed(settlement: Settlement) -> list[Violation]:
+    """Only a cash-out is scaled, to a part of what landed; what landed adds up by itself."""
+    landed, ref = settlement.landed, f"S{settlement.id}"
+    if landed is None:
+        if settlement.status is SettlementStatus.PARTIAL:
+            return [Violation("settlement_landed", ref, "scaled, and what landed is not there")]
+        return []
+    right = landed.wire_sats == landed.principal_sats + landed.fee_sats
+    part = 0 < settlement.principal_sats <= landed.principal_sats and settlement.wire_sats <= landed.wire_sats
+    if right and part and settlement.tx_type is TxType.CASH_OUT:
+        return []
+    detail = f"{settlement.tx_type.value} of {settlement.principal_sats} sats, landed with {landed.principal_sats}"
+    return [Violation("settlement_landed", ref, f"{detail}, fee {landed.fee_sats}, wire {landed.wire_sats}")]
+
+
 def _check_sums(settlement: Settlement, legs: list[Leg]) -> list[Violation]:
     """Completed, failed, skipped and open legs add up to what is owed, for each part; before a plan, to no more."""
     status = settlement.status
     unplanned = status in _MAY_BE_UNPLANNED or (
         status is SettlementStatus.ERRORED and not any(leg.status is LegStatus.FAILED for leg in legs)
     )
-    principal = settlement.principal_sats if settlement.tx_type is TxType.CASH_OUT else 0
-    owed: Counter[str] = Counter(
-        {
-            LegType.SUPER_FEE.value: settlement.platform_fee_sats,
-            LegType.OPERATOR_SPLIT.value: settlement.operator_fee_sats,
-            LegType.DCA.value: principal,
-        }
-    )
+    owed: Counter[str] = Counter({part.value: sats for part, sats in settlement.owed.items()})
     counted: Counter[str] = Counter()
     returned: Counter[str] = Counter()
     for leg in legs:
@@ -174,8 +194,10 @@ def _check_refund(facts: SettlementFacts, refunds: list[Leg]) -> list[Violation]
     back = sum(leg.amount_sats for leg in standing)
     if settlement.status is not SettlementStatus.REFUNDED:
         found.append(Violation("refund", ref, f"a refund of a settlement that is {settlement.status.value}"))
-    if back > facts.wire_moved_sats:
-        found.append(Violation("refund", ref, f"{back} sats back, {facts.wire_moved_sats} came"))
+    if settlement.tx_type is not TxType.CASH_OUT:
+        found.append(Violation("refund", ref, "the customer paid in cash"))
+    if back > settlement.wire_moved_sats:
+        found.append(Violation("refund", ref, f"{back} sats back, {settlement.wire_moved_sats} came"))
     if any(entry.leg.type is LegType.DCA and entry.leg.status is LegStatus.COMPLETED for entry in facts.legs):
         found.append(Violation("refund", ref, "the LPs have been paid for it"))
     return found
@@ -249,6 +271,32 @@ def check_wallet(
     for payment_hash, amount_msat in outgoing.items():
         if payment_hash not in settled and payment_hash not in explained:
             found.append(Violation("unexplained_payment", payment_hash, f"{amount_msat} msat went out"))
+    return tuple(found)
+
+
+def check_wallet_settlements(
+    listed: Iterable[WalletRow], proven: Iterable[ProvenFacts], explained: AbstractSet[str]
+) -> tuple[Violation, ...]:
+    """The rest of invariant 5: each proven settlement has its payment in the list, and nothing else came in.
+
+    `explained`: other incoming payments that are known: unproven settlements, what is reported as unmatched.
+    """
+    there = {(row.payment_hash, row.outgoing): row.amount_msat for row in listed}
+    known = set(explained)
+    found = []
+    for facts in proven:
+        must = facts.row
+        if not must.outgoing:
+            known.add(must.payment_hash)
+        amount_msat = there.get((must.payment_hash, must.outgoing))
+        if amount_msat is None:
+            found.append(Violation("not_in_wallet", facts.ref, f"paid with {must.amount_msat} msat, not in the list"))
+        elif amount_msat != must.amount_msat:
+            detail = f"paid with {must.amount_msat} msat, listed {amount_msat}"
+            found.append(Violation("wallet_amount", facts.ref, detail))
+    for (payment_hash, outgoing), amount_msat in there.items():
+        if not outgoing and payment_hash not in known:
+            found.append(Violation("unexplained_payment", payment_hash, f"{amount_msat} msat came in"))
     return tuple(found)
 
 

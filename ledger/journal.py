@@ -11,10 +11,11 @@ Accounts
 | `assets:cash:<machine>` | fiat in the machine |
 | `assets:receivable:<payee>` | msat that a payee got twice and that its next legs set off |
 | `liabilities:due:<part>:<machine>` | fees and principal of accepted settlements that no leg owes yet |
-| `liabilities:payable:<payee>` | msat that open legs owe |
+| `liabilities:payable:<payee>` | msat that open and failed legs owe |
+| `liabilities:undispensed:<machine>` | msat that customers paid for cash that the machine did not give out |
 | `liabilities:lp:<lp>:<machine>` | fiat that an LP has in a machine |
 | `equity:exchange:<machine>` | the counter-account where fiat and sats meet |
-| `equity:kept:<machine>` | skipped sats that stayed in the wallet |
+| `equity:kept:<machine>` | sats that stayed in the wallet, less what refunds and the operator's own payments took |
 | `income:mismatch:<machine>` | reported fee less the fees that were set |
 | `expenses:routing:<wallet>` | Lightning fees paid |
 """
@@ -24,14 +25,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.fees import TxType
-from ledger.model import Leg, PlannedLeg, Settlement
+from ledger.model import Amounts, Leg, PlannedLeg, Settlement
 from ledger.money import MSAT
-from ledger.states import LegType
+from ledger.states import LegStatus, LegType
 
 SATS: Final = "msat"
 GENESIS: Final = "0" * 64
@@ -91,6 +92,43 @@ def settlement_accepted(settlement: Settlement) -> Entry:
     )
 
 
+def settlement_scaled(settlement: Settlement, to: Amounts) -> Entry:
+    """The machine gave out only part of the cash: less is due, the customer is owed the difference of the wire, and
+    the rest of the cash is there again. `settlement` is as it was before."""
+    m = f"m{settlement.machine_id}"
+    was = settlement.amounts
+    fiat = was.fiat_minor - to.fiat_minor
+    return _entry(
+        "settlement.scaled",
+        f"S{settlement.id}",
+        [
+            (f"liabilities:due:principal:{m}", SATS, (was.principal_sats - to.principal_sats) * MSAT),
+            (f"liabilities:due:platform:{m}", SATS, (was.platform_fee_sats - to.platform_fee_sats) * MSAT),
+            (f"liabilities:due:operator:{m}", SATS, (was.operator_fee_sats - to.operator_fee_sats) * MSAT),
+            (f"income:mismatch:{m}", SATS, (was.fee_mismatch_sats - to.fee_mismatch_sats) * MSAT),
+            (f"liabilities:undispensed:{m}", SATS, (to.wire_sats - was.wire_sats) * MSAT),
+            (f"assets:cash:{m}", settlement.currency, fiat),
+            (f"equity:exchange:{m}", settlement.currency, -fiat),
+        ],
+    )
+
+
+def settlement_refunded(settlement: Settlement, due: Mapping[LegType, int]) -> Entry:
+    """Nothing more is shared out of it: what is still due, in sats by the type of leg that would owe it, and what was
+    not dispensed, is kept; the refund is paid out of that."""
+    m = f"m{settlement.machine_id}"
+    kept = sum(due.values()) + settlement.undispensed_sats
+    return _entry(
+        "settlement.refunded",
+        f"S{settlement.id}",
+        [
+            *((due_account(part, settlement.machine_id), SATS, sats * MSAT) for part, sats in due.items()),
+            (f"liabilities:undispensed:{m}", SATS, settlement.undispensed_sats * MSAT),
+            (f"equity:kept:{m}", SATS, -kept * MSAT),
+        ],
+    )
+
+
 _DUE: Final = {LegType.SUPER_FEE: "platform", LegType.OPERATOR_SPLIT: "operator", LegType.DCA: "principal"}
 
 
@@ -137,13 +175,13 @@ def leg_skipped(leg: Leg) -> Entry:
 
 
 def leg_voided(leg: Leg) -> Entry:
-    """An order replaced the leg: what it owed is due again."""
+    """An order replaced the leg: what it owed, or kept where it was skipped, is due again. `leg` is as it was before;
+    of a skipped one whose sats came out of what is kept, there is nothing to book."""
     amount = leg.amount_sats * MSAT
-    return _entry(
-        "leg.voided",
-        f"P{leg.id}",
-        [(f"liabilities:payable:{leg.payee}", SATS, amount), (due_account(leg.type, leg.machine_id), SATS, -amount)],
-    )
+    kept = f"equity:kept:m{leg.machine_id}"
+    there = kept if leg.status is LegStatus.SKIPPED else f"liabilities:payable:{leg.payee}"
+    due = due_account(leg.type, leg.machine_id)
+    return _entry("leg.voided", f"P{leg.id}", [(there, SATS, amount), (due, SATS, -amount)] if there != due else [])
 
 
 def surplus_paid(leg: Leg, amount_msat: int, fees_msat: int) -> Entry:

@@ -104,15 +104,34 @@ class SettlementReport:
     """JSON of `bills` and `cassettes` as reported."""
 
     def same_amounts(self, other: Settlement) -> bool:
+        """As it landed: a report that comes again knows nothing of what the operator did since."""
+        landed = other.as_landed
         return (
             self.tx_type is other.tx_type
-            and self.wire_sats == other.wire_sats
-            and self.principal_sats == other.principal_sats
-            and self.fee_sats == other.fee_sats
-            and self.fiat_minor == other.fiat_minor
+            and self.wire_sats == landed.wire_sats
+            and self.principal_sats == landed.principal_sats
+            and self.fee_sats == landed.fee_sats
+            and self.fiat_minor == landed.fiat_minor
             and self.currency == other.currency
             and self.exchange_rate == other.exchange_rate
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What a settlement is about, in sats and minor units of its currency."""
+
+    wire_sats: int
+    principal_sats: int
+    fee_sats: int
+    platform_fee_sats: int
+    operator_fee_sats: int
+    fiat_minor: int
+
+    @property
+    def fee_mismatch_sats(self) -> int:
+        """Reported fee less the two that are owed."""
+        return self.fee_sats - self.platform_fee_sats - self.operator_fee_sats
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +158,48 @@ class Settlement:
     reported_at: int
     """What the ATM gave as the time."""
     proof: str | None
-    """`settled` once the wallet showed the payment; `not_supported` where the policy let it pass without."""
+    """`settled` once the wallet showed the payment; `not_supported` where the policy let it pass without; `operator`
+    where it was entered by hand, without a payment that a wallet could show."""
     proof_checked_at: int | None
     processed_at: int | None
+    landed: Amounts | None = None
+    """The amounts with which it landed, where the operator has scaled it since."""
+    by_hand: bool = False
+    """The operator entered it: no machine reported it."""
 
     @property
-    def owed_sats(self) -> int:
-        """What its legs add up to: both fees, and the principal where LPs gave the fiat."""
-        principal = self.principal_sats if self.tx_type is TxType.CASH_OUT else 0
-        return self.platform_fee_sats + self.operator_fee_sats + principal
+    def amounts(self) -> Amounts:
+        return Amounts(
+            self.wire_sats,
+            self.principal_sats,
+            self.fee_sats,
+            self.platform_fee_sats,
+            self.operator_fee_sats,
+            self.fiat_minor,
+        )
+
+    @property
+    def as_landed(self) -> Amounts:
+        return self.amounts if self.landed is None else self.landed
+
+    @property
+    def wire_moved_sats(self) -> int:
+        """What the wallet really got or gave."""
+        return self.wire_sats if self.landed is None else self.landed.wire_sats
+
+    @property
+    def undispensed_sats(self) -> int:
+        """What the customer paid for cash that the machine did not give out."""
+        return self.wire_moved_sats - self.wire_sats
+
+    @property
+    def owed(self) -> dict[LegType, int]:
+        """What its legs add up to, by type: both fees, and the principal where LPs gave the fiat."""
+        return {
+            LegType.SUPER_FEE: self.platform_fee_sats,
+            LegType.OPERATOR_SPLIT: self.operator_fee_sats,
+            LegType.DCA: self.principal_sats if self.tx_type is TxType.CASH_OUT else 0,
+        }
 
 
 @dataclass(frozen=True, slots=True)

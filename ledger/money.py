@@ -41,18 +41,21 @@ def fiat_digits(currency: str) -> int:
     if currency in _THREE_DIGITS:
         return 3
     raise Refusal(
-        Code.BAD_REQUEST, f"{currency!r} is no ISO 4217 currency: use three capitals such as GTQ or EUR", field="fiat"
+        Code.BAD_REQUEST,
+        "{currency!r} is no ISO 4217 currency: use three capitals such as GTQ or EUR",
+        field="fiat",
+        currency=currency,
     )
 
 
 def parse_decimal(text: str, field: str) -> Decimal:
     """A plain, non-negative decimal such as `2000.50`, exactly. No sign, exponent, NaN or separators."""
     if not _DECIMAL.fullmatch(text) or not text.isascii():
-        raise Refusal(Code.BAD_REQUEST, f"{field} must be a plain decimal number such as 2000.50", field=field)
+        raise Refusal(Code.BAD_REQUEST, "{field} must be a plain decimal number such as 2000.50", field=field)
     try:
         return _EXACT.create_decimal(text)
     except InvalidOperation:  # pragma: no cover - the pattern above leaves nothing that Decimal refuses
-        raise Refusal(Code.BAD_REQUEST, f"{field} must be a plain decimal number", field=field) from None
+        raise Refusal(Code.BAD_REQUEST, "{field} must be a plain decimal number", field=field) from None
 
 
 def parse_fiat(text: str, currency: str, field: str = "amount") -> int:
@@ -60,9 +63,15 @@ def parse_fiat(text: str, currency: str, field: str = "amount") -> int:
     digits = fiat_digits(currency)
     minor = _EXACT.scaleb(parse_decimal(text, field), digits)
     if minor != minor.to_integral_value():
-        raise Refusal(Code.BAD_REQUEST, f"{field}: {currency} has {digits} digits after the point", field=field)
+        raise Refusal(
+            Code.BAD_REQUEST,
+            "{field}: {currency} has {digits} digits after the point",
+            field=field,
+            currency=currency,
+            digits=digits,
+        )
     if minor > MAX_FIAT_MINOR:
-        raise Refusal(Code.BAD_REQUEST, f"{field} is too large", field=field)
+        raise Refusal(Code.BAD_REQUEST, "{field} is too large", field=field)
     return int(minor)
 
 
@@ -81,9 +90,9 @@ def parse_fraction(text: str, field: str) -> int:
     percent = text.endswith("%")
     value = _EXACT.scaleb(parse_decimal(text[:-1] if percent else text, field), 4 if percent else 6)
     if value != value.to_integral_value():
-        raise Refusal(Code.BAD_REQUEST, f"{field} may have at most 6 digits after the point (0.000001)", field=field)
+        raise Refusal(Code.BAD_REQUEST, "{field} may have at most 6 digits after the point (0.000001)", field=field)
     if value > PPM:
-        raise Refusal(Code.BAD_REQUEST, f"{field} may be at most 1 (100%)", field=field)
+        raise Refusal(Code.BAD_REQUEST, "{field} may be at most 1 (100%)", field=field)
     return int(value)
 
 
@@ -99,19 +108,29 @@ def decimal_text(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def share_ppm(amount: int, ppm: int) -> int:
-    """`amount * ppm / 1e6`, rounded half to even, in exact integer arithmetic."""
-    quotient, remainder = divmod(amount * ppm, PPM)
+def share_of(amount: int, part: int, whole: int) -> int:
+    """`amount * part / whole`, rounded half to even, in exact integer arithmetic."""
+    quotient, remainder = divmod(amount * part, whole)
     twice = 2 * remainder
-    if twice > PPM or (twice == PPM and quotient % 2):
+    if twice > whole or (twice == whole and quotient % 2):
         quotient += 1
     return quotient
+
+
+def share_ppm(amount: int, ppm: int) -> int:
+    """`amount * ppm / 1e6`, rounded half to even."""
+    return share_of(amount, ppm, PPM)
 
 
 def fiat_to_sats_floor(minor: int, currency: str, rate: Decimal) -> int:
     """The whole sats that `minor` buys at `rate` (sats per unit of fiat), rounded down."""
     unit = _EXACT.multiply(_EXACT.scaleb(Decimal(minor), -fiat_digits(currency)), rate)
     return int(unit.to_integral_value(rounding=ROUND_FLOOR))
+
+
+def fiat_to_sats(minor: int, currency: str, rate: Decimal) -> int:
+    """The sats that `minor` buys at `rate` (sats per unit of fiat), half to even."""
+    return int(fiat_value_in_sats(minor, currency, rate).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
 def sats_to_fiat(sats: int, currency: str, rate: Decimal) -> int:

@@ -86,6 +86,7 @@ LEG_CHANGES: Final[frozenset[tuple[LegStatus, LegStatus]]] = frozenset(
         (L.PENDING, L.SKIPPED),
         (L.PENDING, L.VOIDED),
         (L.FAILED, L.VOIDED),
+        (L.SKIPPED, L.VOIDED),  # what it kept is shared out anew, or refunded
         (L.FAILED, L.COMPLETED),  # late proof of an attempt that had been released
         (L.COMPLETED, L.REFUNDED),
     }

@@ -212,6 +212,14 @@ def average_rate(sats: int, paid_minor: int, currency: str) -> str | None:
     return decimal_text(per_unit)
 
 
+def average_cost(sats: int, paid_minor: int, unit_sats: int) -> int | None:
+    """Minor units that `unit_sats` cost on average, half to even; None where no fiat was given for sats."""
+    if sats <= 0 or paid_minor <= 0:
+        return None
+    quotient, remainder = divmod(paid_minor * unit_sats, sats)
+    return quotient + (2 * remainder > sats or (2 * remainder == sats and quotient % 2))
+
+
 def content_text(content: Mapping[str, Any]) -> str:
     """The JSON that is encrypted: ASCII, so its length is its size in bytes."""
     return json.dumps(content, separators=(",", ":"), ensure_ascii=True)

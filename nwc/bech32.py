@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 from bech32 import CHARSET, bech32_encode, bech32_hrp_expand, bech32_polymod, convertbits
 
+from ledger.errors import BadText
+
 _VALUE = {letter: value for value, letter in enumerate(CHARSET)}
 
 
-class BadBech32(ValueError):
+class BadBech32(BadText):
     """The text is no bech32: mixed case, a foreign letter, a wrong checksum, too long or too short."""
 
 
 def decode(text: str, max_chars: int) -> tuple[str, list[int]]:
     """The human-readable part in lower case and the data as groups of 5 bits, checksum removed. Raises BadBech32."""
     if len(text) > max_chars:
-        raise BadBech32(f"longer than {max_chars} characters")
+        raise BadBech32("longer than {most} characters", most=max_chars)
     lower = text.lower()
     if not text.isascii():
         raise BadBech32("a letter that bech32 does not have")

@@ -15,6 +15,7 @@ from functools import lru_cache
 from bech32 import CHARSET
 from coincurve import PublicKey
 
+from ledger.errors import BadText
 from nwc import bech32
 
 MAX_CHARS = 7_089  # what the biggest QR code holds
@@ -34,7 +35,7 @@ _HOP_BYTES = 51
 _MAX_SECONDS = 2**40
 
 
-class BadInvoice(ValueError):
+class BadInvoice(BadText):
     """The text is no invoice that BOLT 11 allows to pay. The message says why, in words fit to show."""
 
 
@@ -112,7 +113,7 @@ def decode(text: str) -> Invoice:
             has_fallback=bool(tags.all("f")),
         )
     except bech32.BadBech32 as wrong:
-        raise BadInvoice(f"the invoice can't be read: {wrong}") from None
+        raise BadInvoice("the invoice can't be read: {why}", why=wrong.said) from None
 
 
 def _prefix(prefix: str) -> tuple[str, int | None]:
@@ -161,7 +162,7 @@ class _Tags:
     def once(self, letter: str, length: int | None = None) -> list[int] | None:
         found = self.all(letter, length)
         if len(found) > 1:
-            raise BadInvoice(f"the invoice has the field {letter} twice")
+            raise BadInvoice("the invoice has the field {letter} twice", letter=letter)
         return found[0] if found else None
 
     def number(self, letter: str, default: int) -> int:
@@ -170,7 +171,7 @@ class _Tags:
             return default
         value = bech32.to_int(groups)
         if value > _MAX_SECONDS:
-            raise BadInvoice(f"the number in the field {letter} of the invoice is out of reason")
+            raise BadInvoice("the number in the field {letter} of the invoice is out of reason", letter=letter)
         return value
 
 
@@ -242,5 +243,5 @@ def _features(groups: list[int] | None) -> frozenset[int]:
     features = frozenset(bit for bit in range(vector.bit_length()) if vector >> bit & 1)
     unknown = sorted(bit for bit in features if bit % 2 == 0 and bit not in KNOWN_FEATURES)
     if unknown:
-        raise BadInvoice(f"the invoice requires features that are not known here: {unknown[:5]}")
+        raise BadInvoice("the invoice requires features that are not known here: {bits}", bits=unknown[:5])
     return features

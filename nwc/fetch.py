@@ -22,6 +22,7 @@ from typing import Self, cast
 
 import httpx
 
+from ledger.errors import Worded
 from nwc.foreign import parse_json
 
 MAX_BYTES = 256 * 1024
@@ -62,11 +63,11 @@ _NEVER = tuple(
 )
 
 
-class FetchFailed(Exception):
+class FetchFailed(Worded):
     """No usable answer came. Transient, but for `permanent`: then the address itself will never do."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, template: str, /, *, permanent: bool = False, **values: object) -> None:
+        super().__init__(template, **values)
         self.permanent = permanent
 
 
@@ -147,11 +148,15 @@ class GuardedHttp:
                 addresses = await self._addresses(place)
                 status, body = await self._first_that_connects(place, addresses)
         except TimeoutError:
-            raise FetchFailed(f"{place.host} took longer than {self._max_seconds:g} s") from None
+            raise FetchFailed(
+                "{host} took longer than {seconds:g} s", host=place.host, seconds=self._max_seconds
+            ) from None
         try:
             return parse_json(body, max_chars=self._max_bytes)
         except ValueError:
-            raise FetchFailed(f"{place.host} answered something that is no JSON (HTTP {status})") from None
+            raise FetchFailed(
+                "{host} answered something that is no JSON (HTTP {status})", host=place.host, status=status
+            ) from None
 
     def _place(self, url: str) -> _Place:
         if len(url) > MAX_URL_CHARS:
@@ -166,11 +171,11 @@ class GuardedHttp:
         if not _HOST.fullmatch(host) or (port is not None and not 0 < port < 65_536):
             raise FetchFailed("the address can't be read", permanent=True)
         if host.endswith(".onion"):
-            raise FetchFailed(f"{host} is an onion address: they are not supported", permanent=True)
+            raise FetchFailed("{host} is an onion address: they are not supported", permanent=True, host=host)
         if parsed.scheme != "https" and not (parsed.scheme == "http" and self.allow_private):
-            raise FetchFailed(f"{host} must be reached by https", permanent=True)
+            raise FetchFailed("{host} must be reached by https", permanent=True, host=host)
         if parsed.userinfo:
-            raise FetchFailed(f"the address at {host} has a user name in it", permanent=True)
+            raise FetchFailed("the address at {host} has a user name in it", permanent=True, host=host)
         return _Place(parsed, host, port or (443 if parsed.scheme == "https" else 80))
 
     async def _addresses(self, place: _Place) -> list[Address]:
@@ -178,11 +183,11 @@ class GuardedHttp:
         try:
             found = [_address(text) for text in await self._resolve(place.host, place.port)]
         except (OSError, UnicodeError, ValueError):
-            raise FetchFailed(f"{place.host} has no address that can be found") from None
+            raise FetchFailed("{host} has no address that can be found", host=place.host) from None
         if not found:
-            raise FetchFailed(f"{place.host} has no address")
+            raise FetchFailed("{host} has no address", host=place.host)
         if not self.allow_private and not all(is_public(address) for address in found):
-            raise FetchFailed(f"{place.host} has an address that is not public")
+            raise FetchFailed("{host} has an address that is not public", host=place.host)
         return found
 
     async def _first_that_connects(self, place: _Place, addresses: list[Address]) -> tuple[int, bytes]:
@@ -193,8 +198,8 @@ class GuardedHttp:
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
             except (httpx.HTTPError, httpx.InvalidURL) as failed:
-                raise FetchFailed(f"{place.host} broke off ({type(failed).__name__})") from None
-        raise FetchFailed(f"{place.host} can't be reached")
+                raise FetchFailed("{host} broke off ({why})", host=place.host, why=type(failed).__name__) from None
+        raise FetchFailed("{host} can't be reached", host=place.host)
 
     async def _exchange(self, place: _Place, address: Address, connect_seconds: float) -> tuple[int, bytes]:
         """One GET at one address."""
@@ -251,15 +256,15 @@ class GuardedHttp:
 
     async def _body(self, place: _Place, response: httpx.Response) -> bytes:
         if 300 <= response.status_code < 400:
-            raise FetchFailed(f"{place.host} redirects: redirects are not followed")
+            raise FetchFailed("{host} redirects: redirects are not followed", host=place.host)
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            raise FetchFailed(f"{place.host} sent a compressed answer that nobody asked for")
+            raise FetchFailed("{host} sent a compressed answer that nobody asked for", host=place.host)
         body = bytearray()
         # The stream as it came: nothing is unpacked on the way.
         async for piece in cast(httpx.AsyncByteStream, response.stream):
             body += piece
             if len(body) > self._max_bytes:
-                raise FetchFailed(f"{place.host} sent more than {self._max_bytes} bytes")
+                raise FetchFailed("{host} sent more than {most} bytes", host=place.host, most=self._max_bytes)
         return bytes(body)
 
 

@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ledger.errors import Worded, said
 from nwc.bolt11 import Invoice
 
 MAX_MIN_FINAL_CLTV = 1_008
 _HASH_OF_ZEROS = hashlib.sha256(bytes(32)).hexdigest()
 
 
-class InvoiceRefused(Exception):
-    """This invoice is not paid. `code` is stable, `sentence` says it to people."""
+class InvoiceRefused(Worded):
+    """This invoice is not paid. `code` is stable, the sentence says it to people."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, template: str, /, **values: object) -> None:
+        super().__init__(template, **values)
         self.code = code
-        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +43,36 @@ def check_invoice(
     for it and dropped it, so honest services get it wrong. Whether the hash was seen before is the caller's to ask.
     """
     if invoice.network != rules.network:
-        raise InvoiceRefused("invoice_network", f"the invoice is for {invoice.network}, not {rules.network}")
+        raise InvoiceRefused(
+            "invoice_network",
+            "the invoice is for {network}, not {wanted}",
+            network=invoice.network,
+            wanted=rules.network,
+        )
     if invoice.amount_msat is None:
         raise InvoiceRefused("invoice_amount", "the invoice names no amount")
     if invoice.amount_msat != amount_msat:
         raise InvoiceRefused(
-            "invoice_amount", f"the invoice is for {invoice.amount_msat} msat, {amount_msat} msat were asked for"
+            "invoice_amount",
+            "the invoice is for {amount} msat, {due} msat were asked for",
+            amount=invoice.amount_msat,
+            due=amount_msat,
         )
     left = invoice.expires_at - now
     if left < rules.min_left_seconds:
-        sentence = "the invoice has expired" if left <= 0 else f"the invoice expires in {left} s"
-        raise InvoiceRefused("invoice_expired", f"{sentence}: {rules.min_left_seconds} s are needed")
+        what = said("the invoice has expired") if left <= 0 else said("the invoice expires in {left} s", left=left)
+        raise InvoiceRefused(
+            "invoice_expired", "{what}: {seconds} s are needed", what=what, seconds=rules.min_left_seconds
+        )
     if invoice.min_final_cltv > rules.max_min_final_cltv:
         raise InvoiceRefused(
-            "invoice_cltv", f"the invoice may hold the payment for {invoice.min_final_cltv} blocks after the last hop"
+            "invoice_cltv",
+            "the invoice may hold the payment for {blocks} blocks after the last hop",
+            blocks=invoice.min_final_cltv,
         )
     fee_msat = invoice.hint_fee_msat(amount_msat)
     if fee_msat > max(amount_msat * rules.max_hint_fee_ppm // 1_000_000, rules.hint_fee_floor_msat):
-        raise InvoiceRefused("invoice_fee", f"the private route to the payee costs {fee_msat} msat")
+        raise InvoiceRefused("invoice_fee", "the private route to the payee costs {fee} msat", fee=fee_msat)
     if invoice.payee in rules.own_payees:
         raise InvoiceRefused("invoice_own", "the invoice is our own: a payment to ourselves")
     if invoice.payment_hash == _HASH_OF_ZEROS:

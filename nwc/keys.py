@@ -1,4 +1,4 @@
-"""Public keys as people write them: 64 hex characters or npub (NIP-19). Whatever passes here is a real key.
+"""Public keys as people write them: 64 hex characters, npub or nprofile (NIP-19). Whatever passes here is a real key.
 
 Public keys only, and no Nostr library: secret keys live in `bot.nostr`.
 """
@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import re
 
+from coincurve import PublicKeyXOnly
+
+from ledger.errors import BadText
 from nwc.bech32 import BadBech32, decode, encode, to_bytes
 
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 _NPUB_CHARS = 63
-_FIELD = 2**256 - 2**32 - 977
-"""The prime of secp256k1's field."""
+_NPROFILE_CHARS = 500
 
 
-class BadPublicKey(ValueError):
+class BadPublicKey(BadText):
     """The text is no public key. The message says why, in words for the person who typed it."""
 
 
 def parse_public_key(text: str) -> str:
-    """64 lower-case hex characters from hex or npub, `nostr:` in front allowed. Raises BadPublicKey."""
+    """64 lower-case hex characters from hex, npub or nprofile, `nostr:` in front allowed: apps that complete names put
+    nprofiles into messages. Raises BadPublicKey."""
     word = text.strip().removeprefix("nostr:")
     lower = word.lower()
     if lower.startswith(("nsec1", "ncryptsec1")):
         raise BadPublicKey("that is a secret key, never send or show it to anybody: an npub is wanted")
-    key = lower if _HEX_64.fullmatch(lower) else _from_npub(word)
+    if lower.startswith("nprofile1"):
+        key = _from_nprofile(word)
+    else:
+        key = lower if _HEX_64.fullmatch(lower) else _from_npub(word)
     if not is_public_key(key):
         raise BadPublicKey("no such public key can exist: a character must be wrong")
     return key
@@ -42,8 +48,11 @@ def is_public_key(text: str) -> bool:
     """Whether `text` is 64 lower-case hex characters and the x of a point of secp256k1 (BIP 340)."""
     if not _HEX_64.fullmatch(text):
         return False
-    x = int(text, 16)
-    return x < _FIELD and pow((pow(x, 3, _FIELD) + 7) % _FIELD, (_FIELD - 1) // 2, _FIELD) == 1
+    try:
+        PublicKeyXOnly(bytes.fromhex(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _from_npub(word: str) -> str:
@@ -51,9 +60,23 @@ def _from_npub(word: str) -> str:
         prefix, groups = decode(word, _NPUB_CHARS)
         raw = to_bytes(groups) if prefix == "npub" else b""
     except BadBech32 as bad:
-        raise BadPublicKey(f"a public key is an npub or 64 hex characters ({bad})") from None
+        raise BadPublicKey("a public key is an npub or 64 hex characters ({why})", why=bad.said) from None
     if prefix != "npub":
         raise BadPublicKey("a public key is an npub or 64 hex characters")
     if len(raw) != 32:
         raise BadPublicKey("the npub is too short")
     return raw.hex()
+
+
+def _from_nprofile(word: str) -> str:
+    """The key among the type-length-value entries; the relays in it are not looked at."""
+    try:
+        raw = to_bytes(decode(word, _NPROFILE_CHARS)[1])
+    except BadBech32 as bad:
+        raise BadPublicKey("the nprofile can't be read ({why})", why=bad.said) from None
+    while len(raw) >= 2:
+        kind, length = raw[0], raw[1]
+        value, raw = raw[2 : 2 + length], raw[2 + length :]
+        if kind == 0 and length == len(value) == 32:
+            return value.hex()
+    raise BadPublicKey("there is no public key in the nprofile")

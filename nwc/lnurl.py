@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ledger.errors import BadText, Said, Worded, said
 from nwc import bech32
 from nwc.evidence import VerifyAnswer
 from nwc.foreign import plain
@@ -32,15 +33,17 @@ _MAX_MSAT = 2**63 - 1
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class BadLnurl(ValueError):
+class BadLnurl(BadText):
     """The text is no Lightning address and no LNURL that can be paid. The message names what is wrong."""
 
 
-class PayeeRefused(Exception):
+class PayeeRefused(Worded):
     """The payee's server answered, and not with an invoice. `reason`: out_of_range, error, malformed."""
 
-    def __init__(self, reason: Literal["out_of_range", "error", "malformed"], message: str) -> None:
-        super().__init__(message)
+    def __init__(
+        self, reason: Literal["out_of_range", "error", "malformed"], template: str, /, **values: object
+    ) -> None:
+        super().__init__(template, **values)
         self.reason = reason
 
 
@@ -116,17 +119,17 @@ def parse_address(text: str, *, allow_private: bool = False) -> str:
 def _checked_host(host: str, allow_private: bool) -> str:
     name, colon, port = host.partition(":")
     if len(name) > 253 or not _HOST.fullmatch(name):
-        raise BadLnurl(f"{plain(host, 60)} is no host name (names with other letters are written as xn--…)")
+        raise BadLnurl("{host} is no host name (names with other letters are written as xn--…)", host=plain(host, 60))
     if name.endswith(".onion"):
         raise BadLnurl("onion addresses are not supported: ask for an address on the open web")
     if allow_private:
         if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536):
-            raise BadLnurl(f"{plain(host, 60)} has no valid port")
+            raise BadLnurl("{host} has no valid port", host=plain(host, 60))
         return host
     if colon:
         raise BadLnurl("a Lightning address has no port")
     if "." not in name or name.rpartition(".")[2].isdigit():
-        raise BadLnurl(f"{plain(host, 60)} is no public host name, like example.com")
+        raise BadLnurl("{host} is no public host name, like example.com", host=plain(host, 60))
     return host
 
 
@@ -165,8 +168,10 @@ def lnurl_url(lnurl: str) -> str:
         try:
             prefix, groups = bech32.decode(lnurl, MAX_CHARS)
             url = bech32.to_bytes(groups).decode("utf-8")
-        except ValueError as wrong:
-            raise BadLnurl(f"the LNURL can't be read: {wrong}") from None
+        except bech32.BadBech32 as wrong:
+            raise BadLnurl("the LNURL can't be read: {why}", why=wrong.said) from None
+        except UnicodeDecodeError:
+            raise BadLnurl("the LNURL can't be read") from None
         if prefix != "lnurl":
             raise BadLnurl("the LNURL can't be read")
         return url
@@ -199,15 +204,20 @@ async def fetch_invoice(http: JsonSource, url: str, amount_msat: int, comment: s
 
     The comment is sent where it is allowed (LUD-12), cut to the length allowed. The invoice comes back unchecked.
     """
-    params = _read(_PayParams, await http.get_json(url), "the payee's server")
+    params = _read(_PayParams, await http.get_json(url), said("the payee's server"))
     if params.min_msat > params.max_msat:
         raise PayeeRefused("malformed", "the payee's server names a minimum above its maximum")
     if not params.min_msat <= amount_msat <= params.max_msat:
         raise PayeeRefused(
             "out_of_range",
-            f"the payee takes {_sats(params.min_msat)} to {_sats(params.max_msat)} sats, not {_sats(amount_msat)}",
+            "the payee takes {least} to {most} sats, not {sats}",
+            least=_sats(params.min_msat),
+            most=_sats(params.max_msat),
+            sats=_sats(amount_msat),
         )
-    answer = _read(_PayAnswer, await http.get_json(_callback(params, amount_msat, comment)), "the payee's callback")
+    answer = _read(
+        _PayAnswer, await http.get_json(_callback(params, amount_msat, comment)), said("the payee's callback")
+    )
     verify = answer.verify
     return LnurlInvoice(
         invoice=answer.pr,
@@ -226,13 +236,13 @@ def _callback(params: _PayParams, amount_msat: int, comment: str) -> str:
     """The callback with our parameters behind its own, which are kept as they are."""
     base = params.callback.partition("#")[0]
     joint = "&" if "?" in base else "?"
-    said = comment[: params.comment_chars]
-    return f"{base}{joint}amount={amount_msat}" + (f"&comment={quote(said, safe='')}" if said else "")
+    note = comment[: params.comment_chars]
+    return f"{base}{joint}amount={amount_msat}" + (f"&comment={quote(note, safe='')}" if note else "")
 
 
 async def check_verify(http: JsonSource, url: str, invoice: str) -> VerifyAnswer:
     """Asks the payee whether `invoice` was paid (LUD-21). Raises FetchFailed, PayeeRefused."""
-    found = _read(_Verified, await http.get_json(url), "the payee's server")
+    found = _read(_Verified, await http.get_json(url), said("the payee's server"))
     preimage = found.preimage
     return VerifyAnswer(
         settled=found.settled,
@@ -241,12 +251,14 @@ async def check_verify(http: JsonSource, url: str, invoice: str) -> VerifyAnswer
     )
 
 
-def _read(model: type[_Model], raw: object, who: str) -> _Model:
+def _read(model: type[_Model], raw: object, who: Said) -> _Model:
     if isinstance(raw, dict) and str(raw.get("status", "")).upper() == "ERROR":
         reason = raw.get("reason")
-        raise PayeeRefused("error", f"{who} says: {plain(reason) if isinstance(reason, str) else 'error'}")
+        raise PayeeRefused(
+            "error", "{who} says: {words}", who=who, words=plain(reason) if isinstance(reason, str) else "error"
+        )
     try:
         return model.model_validate(raw)
     except ValidationError as wrong:
         field = ".".join(str(part) for part in wrong.errors()[0]["loc"]) or "the whole answer"
-        raise PayeeRefused("malformed", f"{who} answered with something else ({field})") from None
+        raise PayeeRefused("malformed", "{who} answered with something else ({field})", who=who, field=field) from None

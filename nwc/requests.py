@@ -11,7 +11,10 @@ from typing import Literal
 
 from nwc.event import Event
 from nwc.foreign import parse_json
+from nwc.messages import LIST_TRANSACTIONS, LOOKUP_INVOICE, PAY_INVOICE
 
+NEEDED_METHODS = frozenset({PAY_INVOICE, LOOKUP_INVOICE, LIST_TRANSACTIONS})
+"""Without look-ups nobody could say what became of a payment: such a wallet is not paid from."""
 NIP44 = "nip44_v2"
 NIP04 = "nip04"
 _MAX_REQUEST_CHARS = 200_000
@@ -19,11 +22,13 @@ _MAX_REQUEST_CHARS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class WalletInfo:
-    """The wallet's info event: what it offers. `encryption` is what requests to it are written in."""
+    """The wallet's info event: what it offers. `encryption` is what requests to it are written in, `encryptions` those
+    of the ones it names that we speak."""
 
     created_at: int
     methods: frozenset[str]
     encryption: Literal["nip44_v2", "nip04"]
+    encryptions: frozenset[str]
     notifications: frozenset[str]
 
 
@@ -61,5 +66,6 @@ def read_info(event: Event) -> WalletInfo | None:
         created_at=event.created_at,
         methods=frozenset(event.content.split()),
         encryption="nip44_v2" if NIP44 in offered else "nip04",
+        encryptions=frozenset((offered or {NIP04}) & {NIP44, NIP04}),
         notifications=frozenset(notifications.split()),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ledger.errors import BadText, Said, Worded, said
 from nwc import bolt11, lnurl
 from nwc.fetch import FetchFailed
 from nwc.keys import BadPublicKey, npub_of, parse_public_key
@@ -19,10 +20,12 @@ from nwc.uri import BadWalletUri, WalletUri, parse_wallet_uri
 Kind = Literal["lightning_address", "lnurl", "bolt11", "npub", "nwc"]
 _MAX_CHARS = 8_000
 _MAY_NOT = frozenset({"RESTRICTED", "UNAUTHORIZED", "NOT_IMPLEMENTED"})
-FORMS = "a Lightning address (ana@example.com), an LNURL, a Lightning invoice, an npub or a wallet connection (NWC)"
+FORMS = said(
+    "a Lightning address (ana@example.com), an LNURL, a Lightning invoice, an npub or a wallet connection (NWC)"
+)
 
 
-class BadTarget(ValueError):
+class BadTarget(BadText):
     """The text is no target. The message says what is wrong and what would do; it never quotes a secret."""
 
 
@@ -52,9 +55,9 @@ def parse_target(text: str, *, allow_private: bool = False) -> Target:
     """Reads what a person wrote. Raises BadTarget. `allow_private` lets hosts have ports and be private (tests)."""
     bare = text.strip()
     if not bare:
-        raise BadTarget(f"a target is missing: {FORMS}")
+        raise BadTarget("a target is missing: {forms}", forms=FORMS)
     if len(bare) > _MAX_CHARS:
-        raise BadTarget(f"this is too long for a target: {FORMS}")
+        raise BadTarget("this is too long for a target: {forms}", forms=FORMS)
     lower = bare.lower()
     try:
         if lower.startswith(("nostr+walletconnect:", "nostrwalletconnect:")):
@@ -69,8 +72,8 @@ def parse_target(text: str, *, allow_private: bool = False) -> Target:
         if link.lower().startswith("ln"):
             return Target("bolt11", bolt11.decode(link).text)
     except (BadWalletUri, BadPublicKey, lnurl.BadLnurl, bolt11.BadInvoice) as wrong:
-        raise BadTarget(str(wrong)) from None
-    raise BadTarget(f"this is no target: {FORMS}")
+        raise BadTarget(wrong.said) from None
+    raise BadTarget("this is no target: {forms}", forms=FORMS)
 
 
 def _without_lightning(text: str) -> str:
@@ -78,20 +81,21 @@ def _without_lightning(text: str) -> str:
     return rest.removeprefix("//") if colon and scheme.lower() == "lightning" else text
 
 
-class TargetFailed(Exception):
+class TargetFailed(Worded):
     """No invoice from this target now. `permanent`: trying again is of no use. `reason` says more to programs."""
 
     code = "target_error"
 
     def __init__(
         self,
-        message: str,
+        template: str | Said,
+        /,
         *,
         permanent: bool = False,
         reason: Literal["unreachable", "out_of_range", "error", "malformed", "no_address", "amount"] = "unreachable",
+        **values: object,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(template, **values)
         self.permanent = permanent
         self.reason = reason
 
@@ -146,36 +150,49 @@ class Targets:
         try:
             found = await lnurl.fetch_invoice(self._http, url, amount_msat, comment)
         except FetchFailed as failed:
-            raise TargetFailed(str(failed), permanent=failed.permanent) from None
+            raise TargetFailed(failed.said, permanent=failed.permanent) from None
         except PayeeRefused as refused:
             permanent = refused.reason == "out_of_range"
-            raise TargetFailed(str(refused), permanent=permanent, reason=refused.reason) from None
+            raise TargetFailed(refused.said, permanent=permanent, reason=refused.reason) from None
         return FetchedInvoice(found.invoice, found.verify_url, found.description_hash)
 
     async def _from_profile(self, npub: str, amount_msat: int, comment: str) -> FetchedInvoice:
         """The profile may get an address later, so none of this is permanent."""
         found = await self._profiles.lud16(parse_public_key(npub))
         if not found:
-            raise TargetFailed(f"the profile of {npub} has no Lightning address (lud16)", reason="no_address")
+            raise TargetFailed("the profile of {npub} has no Lightning address (lud16)", reason="no_address", npub=npub)
         try:
             address = lnurl.parse_address(found, allow_private=self._http.allow_private)
         except lnurl.BadLnurl as wrong:
-            raise TargetFailed(f"the lud16 in the profile of {npub}: {wrong}", reason="no_address") from None
+            raise TargetFailed(
+                "the lud16 in the profile of {npub}: {why}", reason="no_address", npub=npub, why=wrong.said
+            ) from None
         return await self._from_url(lnurl.address_url(address), amount_msat, comment)
 
     async def _from_wallet(self, uri: WalletUri, amount_msat: int, comment: str) -> FetchedInvoice:
         try:
             return FetchedInvoice(await self._wallets.make_invoice(uri, amount_msat, comment))
         except WalletError as refused:
-            message = f"{uri.shown} makes no invoice: {refused}"
-            raise TargetFailed(message, permanent=refused.code in _MAY_NOT, reason="error") from None
+            raise TargetFailed(
+                "{wallet} makes no invoice: {why}",
+                permanent=refused.code in _MAY_NOT,
+                reason="error",
+                wallet=uri.shown,
+                why=refused,
+            ) from None
         except WalletTrouble as trouble:
-            raise TargetFailed(f"{uri.shown} makes no invoice: {trouble}") from None
+            raise TargetFailed("{wallet} makes no invoice: {why}", wallet=uri.shown, why=trouble) from None
 
 
 def _fixed(text: str, amount_msat: int) -> FetchedInvoice:
     asked = bolt11.decode(text).amount_msat
     if asked != amount_msat:
-        named = "no amount" if asked is None else f"{asked} msat"
-        raise TargetFailed(f"the invoice names {named}, due are {amount_msat} msat", permanent=True, reason="amount")
+        named = said("no amount") if asked is None else f"{asked} msat"
+        raise TargetFailed(
+            "the invoice names {named}, due are {due} msat",
+            permanent=True,
+            reason="amount",
+            named=named,
+            due=amount_msat,
+        )
     return FetchedInvoice(text)

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlsplit
 
+from ledger.errors import BadText
+
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 _SCHEMES = ("nostr+walletconnect", "nostrwalletconnect")
 _MAX_CHARS = 4_000
@@ -16,7 +18,7 @@ _MAX_RELAYS = 10
 _ORDER_OF_SECP256K1 = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
-class BadWalletUri(ValueError):
+class BadWalletUri(BadText):
     """The text is no usable wallet connection. The message names what is wrong and never quotes the secret."""
 
 
@@ -73,7 +75,7 @@ def _relays(given: list[str]) -> tuple[str, ...]:
     if not relays:
         raise BadWalletUri("the wallet connection names no relay (relay=wss://…)")
     if len(relays) > _MAX_RELAYS:
-        raise BadWalletUri(f"the wallet connection names more than {_MAX_RELAYS} relays")
+        raise BadWalletUri("the wallet connection names more than {most} relays", most=_MAX_RELAYS)
     for relay in relays:
         try:
             parts = urlsplit(relay)

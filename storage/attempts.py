@@ -11,7 +11,7 @@ from typing import Any
 from ledger import journal as books
 from ledger.decide.attempt import Dossier, Request, Seen, WalletProfile
 from ledger.model import Attempt, Leg
-from ledger.states import AttemptState, EvidenceClass, LegStatus
+from ledger.states import UNRESOLVED_ATTEMPT, AttemptState, EvidenceClass, LegStatus
 from storage import journal, legs, payee_credits, wallets
 from storage.db import Tx
 
@@ -69,6 +69,12 @@ def live(tx: Tx, leg_id: int) -> Attempt | None:
     """The one attempt of a leg that is ready, sent or claimed."""
     row = tx.one("SELECT * FROM attempts WHERE leg_id = ? AND state IN ('ready', 'sent', 'claimed')", (leg_id,))
     return from_row(row) if row else None
+
+
+def unresolved(tx: Tx, leg_id: int) -> bool:
+    """Whether a wallet has not said what became of an attempt of this leg."""
+    attempt = live(tx, leg_id)
+    return attempt is not None and attempt.state in UNRESOLVED_ATTEMPT
 
 
 def hash_known(tx: Tx, payment_hash: str) -> bool:
@@ -181,11 +187,9 @@ def add_evidence(
     )
 
 
-def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | None:
-    attempt = get(tx, payment_hash)
-    if attempt is None:
-        return None
-    requests = tuple(
+def requests_of(tx: Tx, payment_hash: str) -> tuple[Request, ...]:
+    """The signed requests of an attempt, the oldest first."""
+    return tuple(
         Request(
             r["event_id"],
             r["created_at"],
@@ -196,6 +200,12 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
         )
         for r in tx.all("SELECT * FROM requests WHERE payment_hash = ? ORDER BY created_at", (payment_hash,))
     )
+
+
+def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | None:
+    attempt = get(tx, payment_hash)
+    if attempt is None:
+        return None
     evidence = tuple(
         Seen(EvidenceClass(r["class"]), r["source"], r["asked_at"], r["received_at"])
         for r in tx.all(
@@ -209,7 +219,7 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
     assert leg is not None
     return Dossier(
         attempt,
-        requests,
+        requests_of(tx, payment_hash),
         evidence,
         WalletProfile(wallet["profile"]),
         quarantine_override,
@@ -319,6 +329,13 @@ def end(tx: Tx, attempt: Attempt, state: AttemptState, reason: str, now: int) ->
     tx.touch("legs")
 
 
+def drop_ready(tx: Tx, leg_id: int, reason: str, now: int) -> None:
+    """An order takes its leg away from an invoice that was never published."""
+    attempt = live(tx, leg_id)
+    if attempt is not None and attempt.state is AttemptState.READY:
+        end(tx, attempt, AttemptState.DROPPED, reason, now)
+
+
 def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:
     """A payment of this wallet that is known to be settled, and its direction: what a control look-up must find."""
     row = tx.one(
@@ -331,6 +348,16 @@ def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:
         (wallet,),
     )
     return (row["payment_hash"], row["direction"]) if row else None
+
+
+def settled_between(tx: Tx, wallet: str, since: int, until: int) -> dict[str, int]:
+    """What this wallet paid, by proof that came from `since` to `until`: payment hash to msat."""
+    rows = tx.run(
+        "SELECT payment_hash, amount_msat FROM attempts"
+        " WHERE wallet = ? AND state = 'settled' AND settled_at BETWEEN ? AND ?",
+        (wallet, since, until),
+    )
+    return {row["payment_hash"]: row["amount_msat"] for row in rows}
 
 
 def spent_msat(tx: Tx, wallet: str, since: int) -> int:

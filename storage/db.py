@@ -1,4 +1,4 @@
-"""The database: one writer, whose every transaction is one job on one thread, and a reader beside it.
+"""The database: one writer, whose every transaction is one job on one thread, and readers beside it.
 
 A unit of work is a plain function of a `Tx`. `write` queues it; whatever waits is taken together into one durable
 commit, each function inside a savepoint of its own, so that one refusal doesn't undo its neighbours. Results are
@@ -11,8 +11,10 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Generic, TypeVar
@@ -20,13 +22,18 @@ from urllib.parse import quote
 
 import aiosqlite
 
-from storage.errors import AlreadyRunning, StorageBroken, StorageError, is_broken
+from storage.errors import AlreadyRunning, StorageBroken, StorageError, TookTooLong, is_broken
 from storage.migrate import migrate, version_of
 
 BATCH: Final = 256
 QUEUE: Final = 4_096
+APART: Final = 2
+"""So many long reads run at a time; others wait for their turn."""
+_LOOK_STEPS: Final = 20_000
+"""Steps of SQLite's machine between two looks at the time: about a millisecond."""
 
 T = TypeVar("T")
+C = TypeVar("C", bound=sqlite3.Connection)
 
 
 @dataclass(slots=True)
@@ -72,6 +79,21 @@ class _Job(Generic[T]):
         self.error: BaseException | None = None
 
 
+class _Timed(sqlite3.Connection):
+    """A connection that gives up when its time is over, in the midst of a statement or before the next one."""
+
+    until = float("inf")
+    """On the monotonic clock. Another thread may set it: 0 ends what runs here."""
+
+    def watch(self) -> None:
+        self.set_progress_handler(lambda: time.monotonic() > self.until, _LOOK_STEPS)
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        if time.monotonic() > self.until:
+            raise TookTooLong
+        return super().execute(*statement)
+
+
 class Database:
     """An open, locked and migrated database. Make one with `Database.open`."""
 
@@ -86,6 +108,8 @@ class Database:
         """Ends with StorageBroken when nothing more may be written."""
         self.failed.add_done_callback(_seen)
         self._closing = False
+        self._threads = ThreadPoolExecutor(APART, thread_name_prefix="storage.apart")
+        self._apart: set[_Timed] = set()
         self._task = asyncio.create_task(self._write_batches(), name="storage.writer")
 
     @classmethod
@@ -141,11 +165,49 @@ class Database:
 
         return await asyncio.shield(asyncio.ensure_future(_on_thread(self._reader, job)))
 
+    async def read_apart(self, work: Callable[[Tx], T], *, seconds: float) -> T:
+        """Runs `work` as `read` does, on a connection and a thread of its own: for what may take long.
+
+        A few such reads run at a time, the others wait for their turn. Raises TookTooLong once one has run for so many
+        `seconds`. Cancelling the one who waits ends the read.
+        """
+        cancelled = False
+        mine: list[_Timed] = []
+
+        def job() -> T:
+            with closing(_open_read_only(self._path, _Timed)) as raw:
+                raw.until = time.monotonic() + seconds
+                raw.watch()
+                mine.append(raw)
+                self._apart.add(raw)
+                if cancelled or self._closing:  # whoever cancels sees the connection, or is seen here
+                    raw.until = 0
+                try:
+                    raw.execute("BEGIN")
+                    return work(Tx(raw))
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                        raise TookTooLong from None
+                    raise
+                finally:
+                    self._apart.discard(raw)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+        except asyncio.CancelledError:
+            cancelled = True
+            for raw in mine:
+                raw.until = 0
+            raise
+
     async def close(self) -> None:
-        """Commits what is queued, then lets go of file and lock."""
+        """Ends the reads apart, commits what is queued, then lets go of file and lock."""
         if self._closing:
             return
         self._closing = True
+        for raw in list(self._apart):
+            raw.until = 0
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await self._queue.put(None)
         await self._task
         await self._reader.close()
@@ -278,10 +340,14 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
 
     Raises StorageError where there is no database or one of another version's schema can't be read.
     """
+    return _open_read_only(path, sqlite3.Connection)
+
+
+def _open_read_only(path: Path, kind: type[C]) -> C:
     if not path.exists():
         raise StorageError(f"there is no database at {path.name} yet: it is made by the first `satmachine run`")
     try:
-        raw = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+        raw = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, factory=kind)
         _prepare_reader(raw)
         version_of(raw)
     except sqlite3.Error as error:

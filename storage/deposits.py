@@ -75,6 +75,18 @@ def insert(
     return stored
 
 
+def change(tx: Tx, deposit: Deposit, *, amount_minor: int, note: str | None) -> Deposit:
+    """Another amount or note, while it is pending; the database refuses it afterwards."""
+    tx.run("UPDATE deposits SET amount_minor = ?, note = ? WHERE id = ?", (amount_minor, note, deposit.id))
+    return _changed(tx, deposit)
+
+
+def delete(tx: Tx, deposit: Deposit) -> Deposit:
+    """It never came. The record stays."""
+    tx.run("UPDATE deposits SET status = 'deleted' WHERE id = ?", (deposit.id,))
+    return _changed(tx, deposit)
+
+
 def confirm(tx: Tx, deposit: Deposit, now: int) -> Deposit:
     """The fiat is in the cassette: it counts for the LP, and is booked."""
     tx.run("UPDATE deposits SET status = 'confirmed', confirmed_at = ? WHERE id = ?", (now, deposit.id))
@@ -82,6 +94,10 @@ def confirm(tx: Tx, deposit: Deposit, now: int) -> Deposit:
         deposit.id, deposit.machine_id, deposit.lp_id, deposit.amount_minor, deposit.currency
     )
     journal.append(tx, entry, now)
+    return _changed(tx, deposit)
+
+
+def _changed(tx: Tx, deposit: Deposit) -> Deposit:
     mark_view(tx, f"balance:{deposit.lp_id}")
     stored = get(tx, deposit.id)
     assert stored is not None

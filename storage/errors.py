@@ -14,6 +14,10 @@ class AlreadyRunning(StorageError):
     """Another process has the database."""
 
 
+class TookTooLong(Exception):
+    """A read was ended because its time was over."""
+
+
 class StorageBroken(Exception):
     """Writing failed in a way that no retry mends (disk full, I/O error, corruption): the daemon must stop."""
 

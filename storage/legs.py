@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ledger import journal as books
-from ledger.model import Leg, PlannedLeg, Settlement
+from ledger.model import Leg, Machine, PlannedLeg, Settlement
 from ledger.states import LegStatus, LegType, SettlementStatus, settlement_after
 from storage import journal, payee_credits, settlements
 from storage.db import Tx
@@ -88,29 +89,90 @@ def insert_plan(tx: Tx, settlement: Settlement, plan: Iterable[PlannedLeg], now:
         _mark_balance(tx, leg.lp_id)
 
 
-def payable(tx: Tx, wallet: str, now: int, limit: int, exclude: Iterable[int], most_of_one: int) -> list[Leg]:
+def insert_order(tx: Tx, machine: Machine, wallet: str, planned: PlannedLeg, now: int) -> Leg:
+    """A payment that belongs to no settlement: an order made it. Booked as payable."""
+    leg_id = tx.insert(
+        "legs",
+        machine_id=machine.id,
+        wallet=wallet,
+        type=planned.type.value,
+        status=planned.status.value,
+        amount_sats=planned.amount_sats,
+        fiat_minor=planned.fiat_minor,
+        currency=machine.fiat,
+        lp_id=planned.lp_id,
+        payee=planned.payee,
+        target=planned.target,
+        label=planned.label,
+        reason=planned.reason,
+        next_try_at=now,
+        created_at=now,
+    )
+    journal.append(tx, books.legs_planned(f"P{leg_id}", machine.id, [planned]), now)
+    tx.touch("legs")
+    _mark_balance(tx, planned.lp_id)
+    stored = get(tx, leg_id)
+    assert stored is not None
+    return stored
+
+
+def unpaid_payouts(tx: Tx, machine_id: int, lp_id: int) -> list[Leg]:
+    """What was to be paid out to an LP at a machine by an order, and failed or was skipped."""
+    rows = tx.all(
+        "SELECT * FROM legs WHERE lp_id = ? AND machine_id = ? AND type = 'settlement'"
+        " AND status IN ('failed', 'skipped') ORDER BY id",
+        (lp_id, machine_id),
+    )
+    return [from_row(row) for row in rows]
+
+
+def ordered_fiat(tx: Tx, machine_id: int, lp_id: int, since: int) -> int:
+    """What such orders paid an LP at a machine since then, or still may, in minor units."""
+    row = tx.one(
+        "SELECT coalesce(sum(fiat_minor), 0) AS total FROM legs WHERE lp_id = ? AND machine_id = ?"
+        " AND type = 'settlement' AND status IN ('pending', 'completed') AND created_at >= ?",
+        (lp_id, machine_id, since),
+    )
+    return int(row["total"]) if row else 0
+
+
+def payable(
+    tx: Tx,
+    wallet: str,
+    now: int,
+    limit: int,
+    exclude: Iterable[int],
+    most_of_one: int,
+    in_hand: Mapping[str, int] | None = None,
+) -> list[Leg]:
     """Open legs of a wallet without a live attempt, oldest first, where neither payments nor the machine are paused
     and the LP is not frozen; of one payee only the first few, so that no payee stands in the way of the others.
-    `exclude` are legs that a worker has in hand."""
+    `exclude` are legs that are not asked for, `in_hand` says how many legs to a payee a worker has in hand."""
     busy = set(exclude)
+    places = Counter(in_hand or {})
     rows = tx.all(
         "SELECT * FROM (SELECT l.*, row_number() OVER (PARTITION BY l.payee ORDER BY l.next_try_at, l.id) AS place"
-        " FROM legs l LEFT JOIN lps p ON p.id = l.lp_id WHERE l.wallet = ? AND l.status = 'pending'"
-        " AND l.next_try_at <= ? AND coalesce(p.frozen, 0) = 0"
+        " FROM legs l WHERE l.wallet = ? AND l.status = 'pending' AND l.next_try_at <= ?"
         " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
         " AND NOT EXISTS (SELECT 1 FROM switches s WHERE s.paused = 1"
-        "                 AND s.name IN ('payments', 'machine:' || l.machine_id)))"
+        "                 AND s.name IN ('payments', 'machine:' || l.machine_id, 'lp:' || l.lp_id,"
+        "                                'lp:' || l.lp_id || ':itself')))"
         " WHERE place <= ? ORDER BY next_try_at, id LIMIT ?",
-        (wallet, now, most_of_one, limit + len(busy)),
+        (wallet, now, most_of_one, limit + len(busy) + most_of_one * len(places)),
     )
-    return [from_row(row) for row in rows if row["id"] not in busy][:limit]
+    found: list[Leg] = []
+    for row in rows:
+        if row["id"] not in busy and places[row["payee"]] < most_of_one and len(found) < limit:
+            places[row["payee"]] += 1
+            found.append(from_row(row))
+    return found
 
 
 def may_be_paid(tx: Tx, leg: Leg) -> bool:
     """False while payments, its machine or its LP are stopped by somebody."""
     row = tx.one(
-        "SELECT (SELECT count(*) FROM switches WHERE paused = 1 AND name IN ('payments', 'machine:' || :machine))"
-        " + (SELECT count(*) FROM lps WHERE id = :lp AND frozen = 1) AS stops",
+        "SELECT count(*) AS stops FROM switches WHERE paused = 1"
+        " AND name IN ('payments', 'machine:' || :machine, 'lp:' || :lp, 'lp:' || :lp || ':itself')",
         {"machine": leg.machine_id, "lp": leg.lp_id},
     )
     return row is not None and row["stops"] == 0
@@ -151,6 +213,8 @@ def put_off(tx: Tx, leg: Leg, *, next_try_at: int, reason: str, counts: bool) ->
 def complete(tx: Tx, leg: Leg, fees_msat: int, now: int) -> None:
     """Proof is stored, or a credit covers it: the leg is completed and booked, and its settlement may be done."""
     tx.run("UPDATE legs SET status = 'completed', completed_at = ?, reason = NULL WHERE id = ?", (now, leg.id))
+    if leg.status is LegStatus.FAILED:
+        settlements.mark_view(tx, "worklist")
     journal.append(tx, books.leg_completed(leg, fees_msat), now)
     _ended(tx, leg, now)
 
@@ -175,6 +239,7 @@ def skip(tx: Tx, leg: Leg, reason: str, now: int) -> None:
     """It can't be paid, by the payee's own limits: the sats stay in the wallet."""
     _return_credit(tx, leg)
     tx.run("UPDATE legs SET status = 'skipped', reason = ? WHERE id = ?", (reason, leg.id))
+    settlements.mark_view(tx, "worklist")
     journal.append(tx, books.leg_skipped(leg), now)
     _ended(tx, leg, now)
 
@@ -182,13 +247,15 @@ def skip(tx: Tx, leg: Leg, reason: str, now: int) -> None:
 def fail(tx: Tx, leg: Leg, reason: str, now: int) -> None:
     """Its target does not resolve, or its attempts are used up: an operator decides. It stays payable in the books."""
     tx.run("UPDATE legs SET status = 'failed', reason = ? WHERE id = ?", (reason, leg.id))
+    settlements.mark_view(tx, "worklist")
     _ended(tx, leg, now)
 
 
 def void(tx: Tx, leg: Leg, reason: str, now: int) -> None:
-    """Replaced by an order: what it owed is due again."""
+    """Replaced by an order: what it owed is due again. It may have no live attempt."""
     _return_credit(tx, leg)
     tx.run("UPDATE legs SET status = 'voided', reason = ? WHERE id = ?", (reason, leg.id))
+    settlements.mark_view(tx, "worklist")
     journal.append(tx, books.leg_voided(leg), now)
     _mark_balance(tx, leg.lp_id)
 

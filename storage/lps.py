@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.model import EnrolmentStatus, LpMode, LpStanding
+from storage import switches
 from storage.db import Tx
 from storage.settlements import mark_view
 
@@ -22,7 +23,8 @@ class Lp:
     """Takes the place of `target` at `next_target_at`."""
     next_target_at: int | None
     mode: LpMode
-    frozen: bool
+    daily_limit: str | None
+    """In fixed mode: decimal text, in each machine's own currency; None: no limit."""
     onboarded_at: int | None
     created_at: int
 
@@ -63,7 +65,7 @@ def from_row(row: sqlite3.Row) -> Lp:
         next_target=row["next_target"],
         next_target_at=row["next_target_at"],
         mode=LpMode(row["mode"]),
-        frozen=bool(row["frozen"]),
+        daily_limit=row["daily_limit"],
         onboarded_at=row["onboarded_at"],
         created_at=row["created_at"],
     )
@@ -112,6 +114,19 @@ def names(tx: Tx) -> list[str]:
 def insert(tx: Tx, *, pubkey: str, name: str, now: int) -> Lp:
     lp_id = tx.insert("lps", pubkey=pubkey, name=name, created_at=now)
     tx.touch("lps")
+    stored = get(tx, lp_id)
+    assert stored is not None
+    return stored
+
+
+def rename(tx: Tx, lp_id: int, name: str) -> None:
+    """Legs that are planned keep the name they were planned with."""
+    tx.run("UPDATE lps SET name = ? WHERE id = ?", (name, lp_id))
+
+
+def set_mode(tx: Tx, lp_id: int, mode: LpMode, daily_limit: str | None) -> Lp:
+    """`daily_limit` is decimal text; it counts in fixed mode."""
+    tx.run("UPDATE lps SET mode = ?, daily_limit = ? WHERE id = ?", (mode.value, daily_limit, lp_id))
     stored = get(tx, lp_id)
     assert stored is not None
     return stored
@@ -175,6 +190,37 @@ def enrol(tx: Tx, machine_id: int, lp_id: int, now: int) -> Enrolment:
     return stored
 
 
+def set_status(tx: Tx, enrolled: Enrolment, status: EnrolmentStatus) -> None:
+    """A paused one takes no part in what is shared out from now on."""
+    tx.run("UPDATE enrolments SET status = ? WHERE id = ?", (status.value, enrolled.id))
+
+
+def has_history(tx: Tx, machine_id: int, lp_id: int) -> bool:
+    """Whether the books know the LP at this machine: deposits, those that were deleted included, or payments."""
+    return (
+        tx.one(
+            "SELECT 1 FROM deposits WHERE machine_id = :machine AND lp_id = :lp UNION ALL"
+            " SELECT 1 FROM legs WHERE machine_id = :machine AND lp_id = :lp LIMIT 1",
+            {"machine": machine_id, "lp": lp_id},
+        )
+        is not None
+    )
+
+
+def unenrol(tx: Tx, enrolled: Enrolment) -> None:
+    """Takes away an enrolment without history."""
+    tx.run("DELETE FROM enrolments WHERE id = ?", (enrolled.id,))
+    mark_view(tx, f"balance:{enrolled.lp_id}")
+
+
+def remove(tx: Tx, who: Lp) -> None:
+    """An LP that is enrolled nowhere goes, with its switches."""
+    tx.run("DELETE FROM lps WHERE id = ?", (who.id,))
+    tx.run("DELETE FROM switches WHERE name IN (?, ?)", (switches.of_lp(who.id), switches.of_lp_itself(who.id)))
+    tx.run("DELETE FROM stale_views WHERE view = ?", (f"balance:{who.id}",))
+    tx.touch("lps")
+
+
 def enrolment(tx: Tx, machine_id: int, lp_id: int) -> Enrolment | None:
     row = tx.one(_ENROLMENT + "WHERE e.machine_id = ? AND e.lp_id = ?", (machine_id, lp_id))
     return enrolment_from_row(row) if row else None
@@ -192,15 +238,38 @@ def enrolments(
     return [enrolment_from_row(row) for row in rows]
 
 
-def applicant(tx: Tx, pubkey: str) -> str | None:
-    """The target of somebody who joined before being enrolled."""
-    row = tx.one("SELECT target FROM applicants WHERE pubkey = ?", (pubkey,))
-    return row["target"] if row else None
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Somebody who joined before being enrolled."""
+
+    id: int
+    pubkey: str
+    target: str = field(repr=False)
+    created_at: int
+
+
+def applicant(tx: Tx, pubkey: str) -> Applicant | None:
+    row = tx.one("SELECT * FROM applicants WHERE pubkey = ?", (pubkey,))
+    return Applicant(**row) if row else None
+
+
+def applicant_by_id(tx: Tx, applicant_id: int) -> Applicant | None:
+    row = tx.one("SELECT * FROM applicants WHERE id = ?", (applicant_id,))
+    return Applicant(**row) if row else None
 
 
 def applicants(tx: Tx) -> int:
     row = tx.one("SELECT count(*) AS number FROM applicants")
     return row["number"] if row else 0
+
+
+def applicants_page(tx: Tx, *, before_id: int | None, limit: int) -> list[Applicant]:
+    """The newest first."""
+    rows = tx.all(
+        "SELECT * FROM applicants WHERE :before IS NULL OR id < :before ORDER BY id DESC LIMIT :limit",
+        {"before": before_id, "limit": limit},
+    )
+    return [Applicant(**row) for row in rows]
 
 
 def keep_applicant(tx: Tx, pubkey: str, target: str, now: int) -> None:

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from ledger.fees import FeeRates
 from ledger.model import Machine
+from storage import switches
 from storage.db import Tx
+from storage.settlements import mark_view
 
 _SELECT: Final = (
     "SELECT m.*, coalesce(s.paused, 0) AS paused FROM machines m LEFT JOIN switches s ON s.name = 'machine:' || m.id "
@@ -133,3 +135,27 @@ def has_open_business(tx: Tx, machine_id: int) -> bool:
         )
         is not None
     )
+
+
+def has_history(tx: Tx, machine_id: int) -> bool:
+    """Whether the books know the machine: settlements, payments, deposits, those that were deleted included."""
+    return (
+        tx.one(
+            "SELECT 1 FROM settlements WHERE machine_id = :id UNION ALL SELECT 1 FROM legs WHERE machine_id = :id"
+            " UNION ALL SELECT 1 FROM deposits WHERE machine_id = :id LIMIT 1",
+            {"id": machine_id},
+        )
+        is not None
+    )
+
+
+def remove(tx: Tx, machine_id: int) -> None:
+    """A machine without history goes, with its enrolments, split rules and switch. Its LPs stay."""
+    for row in tx.all("SELECT lp_id FROM enrolments WHERE machine_id = ?", (machine_id,)):
+        mark_view(tx, f"balance:{row['lp_id']}")
+    tx.run("DELETE FROM enrolments WHERE machine_id = ?", (machine_id,))
+    tx.run("DELETE FROM split_shares WHERE rule_id IN (SELECT id FROM split_rules WHERE machine_id = ?)", (machine_id,))
+    tx.run("DELETE FROM split_rules WHERE machine_id = ?", (machine_id,))
+    tx.run("DELETE FROM switches WHERE name = ?", (switches.of_machine(machine_id),))
+    tx.run("DELETE FROM machines WHERE id = ?", (machine_id,))
+    tx.touch("machines")

@@ -15,7 +15,7 @@ from storage import attempts, legs, settlements
 from storage.db import Tx
 
 _EVIDENCE: Final = 50
-_AUDIT: Final = 20
+_NOTES: Final = 20
 _WORKLIST: Final = 500
 """So many of a kind are looked at for the worklist, the newest; the others are only counted."""
 
@@ -51,6 +51,7 @@ class EvidenceRow:
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
     attempt: Attempt
+    ended_at: int | None
     end_reason: str | None
     evidence: list[EvidenceRow] = field(default_factory=list)
     """The newest, oldest of them first."""
@@ -58,7 +59,7 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A note on a settlement, or a line of the audit log."""
+    """A note on a settlement."""
 
     at: int
     author: str
@@ -184,7 +185,7 @@ def attempts_of(tx: Tx, leg_id: int) -> list[AttemptRow]:
             )
             for e in reversed(evidence)
         ]
-        found.append(AttemptRow(attempts.from_row(row), row["end_reason"], seen))
+        found.append(AttemptRow(attempts.from_row(row), row["ended_at"], row["end_reason"], seen))
     return found
 
 
@@ -201,15 +202,9 @@ def unresolved_legs(tx: Tx, settlement_id: int) -> set[int]:
 def notes(tx: Tx, settlement_id: int) -> list[Remark]:
     rows = tx.all(
         "SELECT at, author, text FROM settlement_notes WHERE settlement_id = ? ORDER BY id DESC LIMIT ?",
-        (settlement_id, _AUDIT),
+        (settlement_id, _NOTES),
     )
     return [Remark(row["at"], row["author"], row["text"]) for row in reversed(rows)]
-
-
-def audit_of(tx: Tx, target: str) -> list[Remark]:
-    """The newest lines of the audit log about one thing, oldest of them first."""
-    rows = tx.all("SELECT at, who, command FROM audit WHERE target = ? ORDER BY id DESC LIMIT ?", (target, _AUDIT))
-    return [Remark(row["at"], row["who"], row["command"]) for row in reversed(rows)]
 
 
 def totals_of(tx: Tx, machine_id: int) -> Totals:

@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from ledger import journal as books
 from ledger.decide.landing import Landing
+from ledger.facts import ProvenFacts, WalletRow
 from ledger.fees import TxType
-from ledger.model import Machine, Settlement, SettlementReport
-from ledger.money import decimal_text
+from ledger.model import Amounts, Machine, Settlement, SettlementReport
+from ledger.money import MSAT, decimal_text
 from ledger.states import SettlementStatus
+from storage import journal
 from storage.db import Tx
 
 
@@ -38,6 +41,21 @@ def from_row(row: sqlite3.Row) -> Settlement:
         proof=row["proof"],
         proof_checked_at=row["proof_checked_at"],
         processed_at=row["processed_at"],
+        landed=_landed(row),
+        by_hand=row["entered_by"] is not None,
+    )
+
+
+def _landed(row: sqlite3.Row) -> Amounts | None:
+    if row["landed_wire_sats"] is None:
+        return None
+    return Amounts(
+        wire_sats=row["landed_wire_sats"],
+        principal_sats=row["landed_principal_sats"],
+        fee_sats=row["landed_fee_sats"],
+        platform_fee_sats=row["landed_platform_fee_sats"],
+        operator_fee_sats=row["landed_operator_fee_sats"],
+        fiat_minor=row["landed_fiat_minor"],
     )
 
 
@@ -53,9 +71,17 @@ def of_machine(tx: Tx, machine_id: int, payment_hash: str) -> Settlement | None:
 
 
 def insert(
-    tx: Tx, report: SettlementReport, machine: Machine, landing: Landing, *, event_id: str, now: int
+    tx: Tx,
+    report: SettlementReport,
+    machine: Machine,
+    landing: Landing,
+    *,
+    event_id: str,
+    now: int,
+    entered_by: str | None = None,
 ) -> Settlement:
-    """Stores what landed. An unverified one is asked about at once."""
+    """Stores what landed. An unverified one is asked about at once. `event_id` is that of the machine's report, or of
+    the order with which the operator `entered_by` entered it."""
     status = landing.status
     settlement_id = tx.insert(
         "settlements",
@@ -81,6 +107,7 @@ def insert(
         seq=report.seq,
         notes_dispensed=report.notes_dispensed,
         event_id=event_id,
+        entered_by=entered_by,
         reported_at=report.reported_at,
         created_at=now,
         changed_at=now,
@@ -122,6 +149,42 @@ def set_status(
     mark_view(tx, "worklist")
 
 
+def scale(tx: Tx, settlement: Settlement, to: Amounts, now: int) -> None:
+    """Makes it `partial`, with these amounts; with which it landed stays known. No leg of it may stand."""
+    tx.run(
+        "UPDATE settlements SET status = 'partial', reason = NULL, detail = NULL, changed_at = ?,"
+        " landed_wire_sats = coalesce(landed_wire_sats, wire_sats),"
+        " landed_principal_sats = coalesce(landed_principal_sats, principal_sats),"
+        " landed_fee_sats = coalesce(landed_fee_sats, fee_sats),"
+        " landed_platform_fee_sats = coalesce(landed_platform_fee_sats, platform_fee_sats),"
+        " landed_operator_fee_sats = coalesce(landed_operator_fee_sats, operator_fee_sats),"
+        " landed_fiat_minor = coalesce(landed_fiat_minor, fiat_minor),"
+        " wire_sats = ?, principal_sats = ?, fee_sats = ?, platform_fee_sats = ?, operator_fee_sats = ?,"
+        " fee_mismatch_sats = ?, fiat_minor = ? WHERE id = ?",
+        (
+            now,
+            to.wire_sats,
+            to.principal_sats,
+            to.fee_sats,
+            to.platform_fee_sats,
+            to.operator_fee_sats,
+            to.fee_mismatch_sats,
+            to.fiat_minor,
+            settlement.id,
+        ),
+    )
+    journal.append(tx, books.settlement_scaled(settlement, to), now)
+    tx.touch("settlements")
+    mark_view(tx, "worklist")
+
+
+def changed_at(tx: Tx, settlement_id: int) -> int:
+    """When its status came about."""
+    row = tx.one("SELECT changed_at FROM settlements WHERE id = ?", (settlement_id,))
+    assert row is not None
+    return int(row["changed_at"])
+
+
 def set_proof(tx: Tx, settlement_id: int, proof: str | None, now: int, next_at: int | None) -> None:
     """What the wallet answered, and when it is asked again."""
     tx.run(
@@ -137,6 +200,11 @@ def set_receipt(tx: Tx, settlement_id: int, receipt: str) -> bool:
         "UPDATE settlements SET receipt = ? WHERE id = ? AND receipt IS NOT ?", (receipt, settlement_id, receipt)
     )
     return cursor.rowcount == 1
+
+
+def add_note(tx: Tx, settlement_id: int, author: str, text: str, now: int) -> None:
+    """Adds what somebody remarks: `author` is a public key; at most 2,000 characters."""
+    tx.insert("settlement_notes", settlement_id=settlement_id, at=now, author=author, text=text)
 
 
 def note_conflict(tx: Tx, settlement_id: int, text: str, now: int) -> None:
@@ -158,6 +226,22 @@ def explains(tx: Tx, wallet: str, payment_hash: str, direction: str) -> bool:
         )
         is not None
     )
+
+
+def proven_between(tx: Tx, wallet: str, since: int, until: int) -> list[ProvenFacts]:
+    """What was reported from `since` on, and whose payment the wallet had shown by `until`."""
+    rows = tx.run(
+        "SELECT id, payment_hash, tx_type, coalesce(landed_wire_sats, wire_sats) AS wire_sats FROM settlements"
+        " WHERE wallet = ? AND proof = 'settled' AND reported_at >= ? AND proof_checked_at <= ?"
+        " AND status NOT IN ('unverified', 'rejected') ORDER BY id",
+        (wallet, since, until),
+    )
+    return [
+        ProvenFacts(
+            f"S{row['id']}", WalletRow(row["payment_hash"], row["tx_type"] == "cash_in", row["wire_sats"] * MSAT)
+        )
+        for row in rows
+    ]
 
 
 def rivals(tx: Tx, settlement: Settlement) -> list[Settlement]:
@@ -205,6 +289,16 @@ def prove_no_later_than(tx: Tx, latest: int) -> None:
     tx.run(
         "UPDATE settlements SET next_proof_at = ? WHERE status = 'unverified' AND next_proof_at > ?", (latest, latest)
     )
+
+
+def last_rate(tx: Tx, machine_id: int) -> tuple[Decimal, int] | None:
+    """The rate of a machine's last proven settlement (sats for one unit of fiat), and when that came."""
+    row = tx.one(
+        "SELECT exchange_rate, created_at FROM settlements WHERE machine_id = ?"
+        " AND status NOT IN ('unverified', 'rejected') ORDER BY id DESC LIMIT 1",
+        (machine_id,),
+    )
+    return (Decimal(row["exchange_rate"]), row["created_at"]) if row else None
 
 
 def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:

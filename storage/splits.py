@@ -46,3 +46,14 @@ def clear(tx: Tx, machine_id: int | None) -> bool:
         "UPDATE split_rules SET active = 0 WHERE coalesce(machine_id, 0) = ? AND active = 1", (machine_id or 0,)
     )
     return cursor.rowcount == 1
+
+
+def without_rule(tx: Tx) -> list[str]:
+    """The names of the active machines for which no rule is in force: operator fees stay in the wallet there."""
+    if own(tx, None) is not None:
+        return []
+    rows = tx.all(
+        "SELECT name FROM machines m WHERE active = 1 AND NOT EXISTS (SELECT 1 FROM split_rules r"
+        " WHERE coalesce(r.machine_id, 0) = m.id AND r.active = 1) ORDER BY name"
+    )
+    return [row["name"] for row in rows]

@@ -1,4 +1,4 @@
-"""What is paused: all payments, or one machine's. The order that was said last stands, not the one that came last."""
+"""What is stopped: all payments, a machine's or an LP's. The order that was said last stands, not the last to come."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ class Switch:
 def of_machine(machine_id: int) -> str:
     """The name of a machine's own switch."""
     return f"machine:{machine_id}"
+
+
+def of_lp(lp_id: int) -> str:
+    """The name of the switch with which operators freeze an LP."""
+    return f"lp:{lp_id}"
+
+
+def of_lp_itself(lp_id: int) -> str:
+    """The name of the switch with which an LP freezes itself. A switch of its own: whatever an LP says, and whenever,
+    never stands against what an operator said."""
+    return f"lp:{lp_id}:itself"
+
+
+def frozen(tx: Tx, lp_id: int) -> bool:
+    """Whether nothing is paid to this LP, by an operator's word or by its own."""
+    return paused(tx, of_lp(lp_id)) or paused(tx, of_lp_itself(lp_id))
 
 
 def get(tx: Tx, name: str) -> Switch | None:

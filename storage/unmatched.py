@@ -19,6 +19,24 @@ def note(
         mark_view(tx, "worklist")
 
 
+def known(tx: Tx, payment_hash: str) -> bool:
+    return tx.one("SELECT 1 FROM unmatched WHERE payment_hash = ?", (payment_hash,)) is not None
+
+
+def ending_in(tx: Tx, wallet: str, end: str) -> list[str]:
+    """The hashes of payments in this wallet that end so: two at most are looked for."""
+    rows = tx.all(
+        "SELECT payment_hash FROM unmatched WHERE wallet = ? AND substr(payment_hash, -length(?)) = ? LIMIT 2",
+        (wallet, end, end),
+    )
+    return [row["payment_hash"] for row in rows]
+
+
+def number(tx: Tx) -> int:
+    row = tx.one("SELECT count(*) AS number FROM unmatched")
+    return row["number"] if row else 0
+
+
 def forget_explained(tx: Tx) -> None:
     """Drops what a settlement or attempt that came later explains."""
     cursor = tx.run(

@@ -32,6 +32,8 @@ class Wallet:
     scanned_until: int
     created_at: int
     """When this bot first met the wallet, unix seconds."""
+    connected_at: int
+    """Since when its name stands for this very connection: what was paid before may be in another wallet's list."""
 
 
 def from_row(row: sqlite3.Row) -> Wallet:
@@ -51,6 +53,7 @@ def from_row(row: sqlite3.Row) -> Wallet:
         last_answer_at=row["last_answer_at"],
         scanned_until=row["scanned_until"],
         created_at=row["created_at"],
+        connected_at=row["connected_at"],
     )
 
 
@@ -64,12 +67,27 @@ def all_of_them(tx: Tx) -> list[Wallet]:
 
 
 def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: int) -> None:
-    """A configured wallet gets its row; a rotated connection its new keys."""
+    """A configured wallet gets its row; a rotated connection its new keys.
+
+    What the connection before was refused says nothing about this one, so it is paused no more. Where the wallet itself
+    is another, nothing that was known of the one before holds.
+    """
+    keys = {"name": name, "wallet": wallet_pubkey, "client": client_pubkey, "now": now}
     tx.run(
-        "INSERT INTO wallets (name, wallet_pubkey, client_pubkey, created_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET wallet_pubkey = excluded.wallet_pubkey,"
-        " client_pubkey = excluded.client_pubkey",
-        (name, wallet_pubkey, client_pubkey, now),
+        "INSERT INTO wallets (name, wallet_pubkey, client_pubkey, created_at, connected_at)"
+        " VALUES (:name, :wallet, :client, :now, :now) ON CONFLICT (name) DO NOTHING",
+        keys,
+    )
+    tx.run(
+        "UPDATE wallets SET profile = 'unknown', balance_msat = NULL, balance_at = NULL, last_answer_at = NULL,"
+        " scanned_until = 0, created_at = :now WHERE name = :name AND wallet_pubkey <> :wallet",
+        keys,
+    )
+    tx.run(
+        "UPDATE wallets SET wallet_pubkey = :wallet, client_pubkey = :client, connected_at = :now, paused_reason = NULL,"
+        " paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0, told_at = NULL"
+        " WHERE name = :name AND (wallet_pubkey <> :wallet OR client_pubkey <> :client)",
+        keys,
     )
 
 

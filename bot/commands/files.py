@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 
 def create_private(path: Path, text: str) -> None:
@@ -26,6 +28,25 @@ def replace_private(path: Path, text: str) -> None:
     except OSError:
         draft.unlink()
         raise
+    _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def creating_private(path: Path) -> Iterator[TextIO]:
+    """A new file that is written bit by bit: it is there, mode 0600 and on the disk, once the block has ended, and not
+    at all where it fails. Raises FileExistsError, OSError."""
+    if path.exists():
+        raise FileExistsError(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # fails where there is one meanwhile, which a rename would replace
+    finally:
+        draft.unlink()
     _sync_directory(path.parent)
 
 

@@ -23,9 +23,9 @@ from bot.relays import Relays
 from handlers import orders  # noqa: F401 - it declares the commands
 from handlers.commands import registry
 from handlers.commands.grammar import bind, tokens
-from handlers.replies import render_refusal
+from handlers.replies import says_no
 from handlers.roles import Role
-from ledger.errors import Code, Refusal
+from ledger.errors import Refusal
 from nwc.event import Event
 
 GIFT_WRAP: Final = 1059
@@ -36,8 +36,6 @@ MAX_OTHER_RELAYS: Final = 5
 MAX_ORDER_BYTES: Final = 28_000
 """As long as an answer may be: its gift wrap stays below what relays take."""
 _PART = re.compile(r"\((\d{1,4})/(\d{1,4})\)\s*")
-NOT_DONE: Final = render_refusal(Refusal(Code.INTERNAL, "")).strip()
-"""How an answer in text begins that says no."""
 
 
 def tell(config_path: Path, order: str, *, as_key: str | None, as_json: bool, seconds: float) -> int:
@@ -78,8 +76,8 @@ def _show(said: str, *, as_json: bool) -> int:
         answer_json({"text": said} if parsed is None else parsed)
     else:
         answer(said)
-    says_no = said.startswith(NOT_DONE) if parsed is None else "error" in parsed
-    return FAILED if says_no else DONE
+    refused = says_no(said) if parsed is None else "error" in parsed
+    return FAILED if refused else DONE
 
 
 def parsed_object(text: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,18 +119,18 @@ class Payer:
             return RETRY_SECONDS
         now = self._clock.now()
         busy = frozenset(self._in_hand | self.held)
-        found = await self._db.read(lambda tx: self._find(tx, now, room, busy))
+        in_hand = Counter(self._payees.values())
+        found = await self._db.read(lambda tx: self._find(tx, now, room, busy, in_hand))
         for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
         for leg in found.due:
-            if list(self._payees.values()).count(leg.payee) < MAX_LEGS_OF_ONE_PAYEE:
-                self._payees[leg.id] = leg.payee
-                self._take(leg.id, None)
-        many = Counter(self._payees.values()).most_common(1)
-        self._more = found.full or bool(many and many[0][1] >= MAX_LEGS_OF_ONE_PAYEE)
+            self._payees[leg.id] = leg.payee
+            self._take(leg.id, None)
+        many = max(Counter(self._payees.values()).values(), default=0)
+        self._more = found.full or many >= MAX_LEGS_OF_ONE_PAYEE
         return RETRY_SECONDS if found.next_at is None else found.next_at - now
 
-    def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int]) -> _Found:
+    def _find(self, tx: Tx, now: int, room: int, busy: frozenset[int], in_hand: Mapping[str, int]) -> _Found:
         name = self._wallet.name
         known = wallets.get(tx, name)
         if known is None or known.paused_at is not None:
@@ -139,7 +139,7 @@ class Payer:
             room = min(room, 1) if not self._in_hand else 0
         ready = [each for each in attempts.ready(tx, name) if each.leg_id not in busy and self._goes(tx, each, now)]
         ready = ready[:room]
-        due = legs.payable(tx, name, now, room - len(ready), busy, MAX_LEGS_OF_ONE_PAYEE)
+        due = legs.payable(tx, name, now, room - len(ready), busy, MAX_LEGS_OF_ONE_PAYEE, in_hand)
         return _Found(ready, due, legs.next_payable_at(tx, name, now), full=len(ready) + len(due) == room)
 
     def _goes(self, tx: Tx, attempt: Attempt, now: int) -> bool:
@@ -215,7 +215,9 @@ class Payer:
             raise AssertionError(f"open leg P{leg.id} without a target")
         target = parse_target(leg.target, allow_private=self._rules.allow_private)
         if target.value in self._rules.own_addresses:
-            raise BadTarget(f"{target.shown} is the address of a wallet that we pay from: a payment to ourselves")
+            raise BadTarget(
+                "{target} is the address of a wallet that we pay from: a payment to ourselves", target=target.shown
+            )
         fetched = await self._targets.fetch_invoice(target, leg.due_msat, f"satmachine P{leg.id}")
         invoice = bolt11.decode(fetched.invoice_text)
         warning = check_invoice(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from handlers import notices
 from handlers.commands import lookup, shapes
 from handlers.commands.fields import DepositId, FiatAmount, Key, Note, Params, number_of
 from handlers.commands.paging import Listing, Paged, listing
@@ -13,7 +14,7 @@ from handlers.roles import OPERATOR
 from ledger.errors import Code, Refusal
 from ledger.money import MAX_FIAT_MINOR, parse_fiat
 from ledger.states import DepositStatus
-from storage import deposits
+from storage import deposits, lps
 from storage.deposits import Deposit
 from storage.lps import Enrolment
 
@@ -27,6 +28,12 @@ class DepositAdd(Params):
 
 class DepositNamed(Params):
     deposit: DepositId
+
+
+class DepositChange(Params):
+    deposit: DepositId
+    amount: FiatAmount | None = None
+    note: Note | None = None
 
 
 class DepositList(Paged):
@@ -52,8 +59,9 @@ def deposit_add(ctx: Context, params: DepositAdd) -> dict[str, Any]:
     if who.target is None:
         raise Refusal(
             Code.NOT_ONBOARDED,
-            f"{who.name} has not said where the sats go: ask for a message “join” with a Lightning address first",
+            "{lp} has not said where the sats go: ask for a message “join” with a Lightning address first",
             field="lp",
+            lp=who.name,
         )
     amount_minor = _amount(params.amount, at.fiat, enrolled)
     stored = deposits.insert(
@@ -71,14 +79,49 @@ def deposit_add(ctx: Context, params: DepositAdd) -> dict[str, Any]:
     return result
 
 
-@command("deposit confirm", roles=OPERATOR, changes=True, places=("deposit",), example="deposit confirm D7")
-def deposit_confirm(ctx: Context, params: DepositNamed) -> dict[str, Any]:
-    """The fiat is in the cassette: from now on it counts for the LP."""
+@command(
+    "deposit set",
+    roles=OPERATOR,
+    changes=True,
+    places=("deposit", "amount"),
+    rest="note",
+    example="deposit set D7 1500",
+)
+def deposit_set(ctx: Context, params: DepositChange) -> dict[str, Any]:
+    """Changes amount or note of a deposit that is still pending."""
     found = pending(ctx, params.deposit)
-    confirmed = deposits.confirm(ctx.tx, found, ctx.now)
-    result = shapes.deposit(confirmed)
-    ctx.record(f"D{found.id}", before={"status": found.status.value}, after={"status": confirmed.status.value})
+    if params.amount is None and params.note is None:
+        raise Refusal(Code.BAD_REQUEST, "nothing to change is named, for example: deposit set D7 1500")
+    changed = _changed(ctx, found, params)
+    result = shapes.deposit(changed)
+    ctx.record(f"D{found.id}", before=_said(found), after=_said(changed))
     return result
+
+
+@command("deposit delete", roles=OPERATOR, changes=True, places=("deposit",), example="deposit delete D7")
+def deposit_delete(ctx: Context, params: DepositNamed) -> dict[str, Any]:
+    """Strikes a pending deposit that never came."""
+    found = pending(ctx, params.deposit)
+    deleted = deposits.delete(ctx.tx, found)
+    ctx.record(f"D{found.id}", before=_said(found), after=_said(deleted))
+    return shapes.deposit(deleted)
+
+
+@command(
+    "deposit confirm",
+    roles=OPERATOR,
+    changes=True,
+    places=("deposit", "amount"),
+    rest="note",
+    example="deposit confirm D7",
+)
+def deposit_confirm(ctx: Context, params: DepositChange) -> dict[str, Any]:
+    """The fiat is in the cassette: from now on it counts for the LP. With an amount: what was really counted."""
+    found = pending(ctx, params.deposit)
+    confirmed = deposits.confirm(ctx.tx, _changed(ctx, found, params), ctx.now)
+    notices.deposit_confirmed(ctx.tx, confirmed, ctx.now)
+    ctx.record(f"D{found.id}", before=_said(found), after=_said(confirmed))
+    return shapes.deposit(confirmed)
 
 
 @command("deposit list", roles=OPERATOR, short=("deposits",), places=("machine", "lp"), example="deposit list sintra")
@@ -99,18 +142,40 @@ def pending(ctx: Context, deposit_id: int) -> Deposit:
     """A deposit that may still change. Refuses `not_found`, `bad_state`."""
     found = deposits.get(ctx.tx, deposit_id)
     if found is None:
-        raise Refusal(Code.NOT_FOUND, f"there is no deposit D{deposit_id}: deposit list", field="deposit")
+        raise Refusal(Code.NOT_FOUND, "there is no deposit D{id}: deposit list", field="deposit", id=deposit_id)
     if found.status is not DepositStatus.PENDING:
         raise Refusal(
-            Code.BAD_STATE, f"D{deposit_id} is {found.status.value}: only a pending one can change", field="deposit"
+            Code.BAD_STATE,
+            "D{id} is {status}: only a pending one can change",
+            field="deposit",
+            id=deposit_id,
+            status=found.status,
         )
     return found
 
 
-def _amount(text: str, currency: str, enrolled: Enrolment) -> int:
+def _changed(ctx: Context, found: Deposit, params: DepositChange) -> Deposit:
+    """The deposit with the amount and the note that are given, in its own currency as ever."""
+    amount_minor, note = found.amount_minor, params.note or found.note
+    if params.amount is not None:
+        enrolled = lps.enrolment(ctx.tx, found.machine_id, found.lp_id)
+        assert enrolled is not None, "a deposit without its enrolment"
+        amount_minor = _amount(params.amount, found.currency, enrolled, instead_of=found.amount_minor)
+    if (amount_minor, note) == (found.amount_minor, found.note):
+        return found
+    return deposits.change(ctx.tx, found, amount_minor=amount_minor, note=note)
+
+
+def _said(found: Deposit) -> dict[str, Any]:
+    """What an order can change of a deposit, for the audit log."""
+    shape = shapes.deposit(found)
+    return {key: shape[key] for key in ("status", "amount", "note")}
+
+
+def _amount(text: str, currency: str, enrolled: Enrolment, *, instead_of: int = 0) -> int:
     minor = parse_fiat(text, currency)
     if minor == 0:
         raise Refusal(Code.BAD_REQUEST, "amount must be more than 0", field="amount")
-    if enrolled.deposited_minor + enrolled.pending_minor + minor > MAX_FIAT_MINOR:
+    if enrolled.deposited_minor + enrolled.pending_minor - instead_of + minor > MAX_FIAT_MINOR:
         raise Refusal(Code.BAD_REQUEST, "amount is too large together with the deposits before", field="amount")
     return minor

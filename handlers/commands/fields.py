@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from handlers.replies.plain import clean
-from ledger.errors import Code, Refusal
-from ledger.money import parse_fraction
+from ledger.errors import Code, Refusal, Said, said
+from ledger.money import parse_decimal, parse_fraction
 
 _WORDS: Final = {
     "true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False,
@@ -33,12 +33,11 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def bad(info: ValidationInfo, wanted: str) -> Refusal:
-    name = info.field_name or "value"
-    return Refusal(Code.BAD_REQUEST, f"{name} must be {wanted}", field=info.field_name)
+def bad(info: ValidationInfo, wanted: Said) -> Refusal:
+    return Refusal(Code.BAD_REQUEST, "{field} must be {wanted}", field=info.field_name, wanted=wanted)
 
 
-def _text_of_number(value: Any, info: ValidationInfo, wanted: str) -> str:
+def _text_of_number(value: Any, info: ValidationInfo, wanted: Said) -> str:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -47,12 +46,17 @@ def _text_of_number(value: Any, info: ValidationInfo, wanted: str) -> str:
 
 
 def _fraction(value: Any, info: ValidationInfo) -> int:
-    text = _text_of_number(value, info, "a fraction such as 0.03 or 3%")
+    text = _text_of_number(value, info, said("a fraction such as 0.03 or 3%"))
     return parse_fraction(text.replace(" %", "%"), info.field_name or "fraction")
 
 
 def _amount(value: Any, info: ValidationInfo) -> str:
-    return _text_of_number(value, info, "an amount such as 2000.00")
+    return _text_of_number(value, info, said("an amount such as 2000.00"))
+
+
+def _rate(value: Any, info: ValidationInfo) -> Decimal:
+    text = _text_of_number(value, info, said("sats for one unit of fiat, such as 50"))
+    return parse_decimal(text, info.field_name or "rate")
 
 
 def _flag(value: Any, info: ValidationInfo) -> bool:
@@ -60,7 +64,7 @@ def _flag(value: Any, info: ValidationInfo) -> bool:
         return value
     found = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
-        raise bad(info, "true or false (on/off, yes/no)")
+        raise bad(info, said("true or false (on/off, yes/no)"))
     return found
 
 
@@ -69,18 +73,36 @@ def _whole(value: Any, info: ValidationInfo) -> int:
         return value
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         return int(value)
-    raise bad(info, "a whole number")
+    raise bad(info, said("a whole number"))
 
 
 def _limit(value: Any, info: ValidationInfo) -> int:
     number = _whole(value, info)
     if not 1 <= number <= 200:
-        raise bad(info, "from 1 to 200")
+        raise bad(info, said("from 1 to 200"))
     return number
 
 
+def between(least: int, most: int) -> BeforeValidator:
+    """A whole number within bounds."""
+
+    def check(value: Any, info: ValidationInfo) -> int:
+        number = _whole(value, info)
+        if not least <= number <= most:
+            raise Refusal(
+                Code.BAD_REQUEST,
+                "{field} must be from {least} to {most}",
+                field=info.field_name,
+                least=least,
+                most=most,
+            )
+        return number
+
+    return BeforeValidator(check)
+
+
 def _when(value: Any, info: ValidationInfo) -> int:
-    wanted = "a date such as 2026-01-31, or unix seconds"
+    wanted = said("a date such as 2026-01-31, or unix seconds")
     if isinstance(value, str) and _DATE.fullmatch(value.strip()):
         try:
             return int(datetime.strptime(value.strip(), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
@@ -102,7 +124,7 @@ def number_of(letter: str, value: Any, field: str | None) -> int:
         return text
     if isinstance(text, str) and _DIGITS.fullmatch(text):
         return int(text)
-    raise Refusal(Code.BAD_REQUEST, f"{field or 'the id'} must be an id such as {letter}12", field=field)
+    raise Refusal(Code.BAD_REQUEST, "{field} must be an id such as {letter}12", field=field or "id", letter=letter)
 
 
 def _id(letter: str) -> BeforeValidator:
@@ -112,11 +134,11 @@ def _id(letter: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _line(most: int, wanted: str) -> BeforeValidator:
+def _line(most: int, wanted: Said) -> BeforeValidator:
     def check(value: Any, info: ValidationInfo) -> str:
         text = clean(value) if isinstance(value, str) else ""
         if not 1 <= len(text) <= most:
-            raise bad(info, f"{wanted} (1 to {most:,} characters)")
+            raise bad(info, said("{what} (1 to {most:,} characters)", what=wanted, most=most))
         return text
 
     return BeforeValidator(check)
@@ -124,7 +146,7 @@ def _line(most: int, wanted: str) -> BeforeValidator:
 
 def _long(value: Any, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 8_000:
-        raise bad(info, "text")
+        raise bad(info, said("text"))
     return value.strip()
 
 
@@ -133,19 +155,21 @@ def _before(value: Any, info: ValidationInfo) -> str:
         return str(value)
     if isinstance(value, str) and 1 <= len(value.strip()) <= 80:
         return value.strip()
-    raise bad(info, "an id from a former answer's next")
+    raise bad(info, said("an id from a former answer's next"))
 
 
 def _currency(value: Any, info: ValidationInfo) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{3}", value.strip(), re.ASCII):
         return value.strip().upper()
-    raise bad(info, "an ISO 4217 currency such as GTQ or EUR")
+    raise bad(info, said("an ISO 4217 currency such as GTQ or EUR"))
 
 
 Fraction = Annotated[int, BeforeValidator(_fraction)]
 """Parts per million."""
 FiatAmount = Annotated[str, BeforeValidator(_amount)]
 """Decimal text; its currency is not known yet."""
+Rate = Annotated[Decimal, BeforeValidator(_rate)]
+"""Sats for one unit of fiat; 0 is still to be refused."""
 Currency = Annotated[str, BeforeValidator(_currency)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -156,8 +180,9 @@ Before = Annotated[str, BeforeValidator(_before)]
 SettlementId = Annotated[int, _id("S")]
 PaymentId = Annotated[int, _id("P")]
 DepositId = Annotated[int, _id("D")]
-Name = Annotated[str, _line(NAME_CHARS, "a name")]
-Key = Annotated[str, _line(200, "a name or a public key")]
-Note = Annotated[str, _line(NOTE_CHARS, "text")]
+ApplicantId = Annotated[int, _id("A")]
+Name = Annotated[str, _line(NAME_CHARS, said("a name"))]
+Key = Annotated[str, _line(600, said("a name or a public key"))]
+Note = Annotated[str, _line(NOTE_CHARS, said("text"))]
 TargetText = Annotated[str, BeforeValidator(_long)]
 """Where sats go, as somebody wrote it; may be a secret."""

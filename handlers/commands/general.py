@@ -10,11 +10,11 @@ from handlers.commands.fields import Name, Params
 from handlers.commands.grammar import tokens
 from handlers.commands.registry import command
 from handlers.context import Context
-from handlers.roles import OPERATOR, PLATFORM
+from handlers.roles import ANYBODY, OPERATOR, PLATFORM
 from ledger.money import MSAT
 from ledger.views import Bucket
 from nwc.keys import npub_of
-from storage import reports, switches, wallets
+from storage import people, reports, switches, wallets
 
 
 class Help(Params):
@@ -29,42 +29,49 @@ class Confirm(Params):
     code: Name
 
 
-@command("help", short=("?", "hello", "hi"), rest="command", example="help deposit add")
+@command("help", roles=ANYBODY, short=("?", "hello", "hi", "ayuda", "hola"), rest="command", example="help deposit add")
 def help_(ctx: Context, params: Help) -> dict[str, Any]:
     """The orders that you may give; with one, its parameters and an example."""
     if params.command is None:
-        allowed = [each for each in registry.every_command() if each.allowed(ctx.roles)]
-        return {"commands": [{"name": each.name, "summary": each.summary, "example": each.example} for each in allowed]}
+        return {"commands": [_in_brief(each) for each in registry.every_command() if each.allowed(ctx.roles)]}
     words = tokens(params.command.replace(".", " "))
     allowed = [each for each in registry.every_command() if each.allowed(ctx.roles)]
     group = [each for each in allowed if len(words) == 1 and each.name.split(" ")[0] == words[0].text.lower()]
     if len(group) > 1:
-        return {"commands": [{"name": each.name, "summary": each.summary, "example": each.example} for each in group]}
-    found, _ = registry.by_words(words, ctx.roles)
+        return {"commands": [_in_brief(each) for each in group]}
+    found = group[0] if group else registry.by_words(words, ctx.roles)[0]
     return {
         "command": found.name,
         "method": found.method,
         "summary": found.summary,
         "parameters": registry.usage(found),
         "example": found.example,
-        "short": [short for short in found.short if " " not in short],
+        "short": _short(found),
         "roles": sorted(role.value for role in found.roles),
         "money_order": found.preview is not None,
     }
 
 
-@command("whoami", example="whoami")
+def _in_brief(each: registry.Command) -> dict[str, Any]:
+    return {"name": each.name, "summary": each.summary, "example": each.example, "short": _short(each)}
+
+
+def _short(each: registry.Command) -> list[str]:
+    return [short for short in each.short if " " not in short]
+
+
+@command("whoami", roles=ANYBODY, example="whoami")
 def whoami(ctx: Context, params: Nothing) -> dict[str, Any]:
     """Your roles and your public key, as this bot sees you."""
     return {
         "roles": sorted(role.value for role in ctx.roles),
         "npub": npub_of(ctx.sender),
         "pubkey": ctx.sender,
-        "language": "en",
+        "language": people.language(ctx.tx, ctx.sender),
     }
 
 
-@command("status", roles=OPERATOR | PLATFORM, example="status")
+@command("status", roles=OPERATOR | PLATFORM, short=("estado",), example="status")
 def status(ctx: Context, params: Nothing) -> dict[str, Any]:
     """How it runs: relays, wallets and balances, what is paused, what needs a person."""
     items, _ = reports.worklist_facts(
@@ -93,7 +100,7 @@ def status(ctx: Context, params: Nothing) -> dict[str, Any]:
     }
 
 
-@command("confirm", changes=True, places=("code",), example="confirm K7QX3M")
+@command("confirm", roles=ANYBODY, changes=True, short=("confirmar",), places=("code",), example="confirm K7QX3M")
 def confirm(ctx: Context, params: Confirm) -> dict[str, Any]:
     """Does the money order that waits for this code."""
     return money_orders.confirm(ctx, params.code)

@@ -67,7 +67,7 @@ def _closing(text: str, place: int) -> int:
     for end in range(place + 1, len(text)):
         if text[end] in closers:
             return end
-    raise Refusal(Code.BAD_REQUEST, f"a quote {text[place]} is opened and not closed")
+    raise Refusal(Code.BAD_REQUEST, "a quote {quote} is opened and not closed", quote=text[place])
 
 
 def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dict[str, str]:
@@ -82,7 +82,7 @@ def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dic
     for token in found:
         if token.key is not None:
             if token.key in values or (token.key == rest and remaining):
-                raise Refusal(Code.BAD_REQUEST, f"{token.key} is given twice", field=token.key)
+                raise Refusal(Code.BAD_REQUEST, "{field} is given twice", field=token.key)
             if token.key == rest:
                 remaining.append(token)
             else:
@@ -93,7 +93,9 @@ def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dic
             remaining.append(token)
         else:
             raise Refusal(
-                Code.BAD_REQUEST, f"“{shown(token.text)}” is one word too many: put quotes around values with spaces"
+                Code.BAD_REQUEST,
+                "“{text}” is one word too many: put quotes around values with spaces",
+                text=shown(token.text),
             )
     if rest is not None and remaining:
         single = len(remaining) == 1

@@ -50,8 +50,9 @@ def slug(name: str) -> str:
     """`Sintra Mall` as `sintra-mall`: how a machine is called everywhere. Refuses what can't be one."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     found = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-")
-    if not found or lookup.looks_like_key(found):
+    if not found:
         raise Refusal(Code.BAD_REQUEST, "name must have letters or digits, such as sintra", field="name")
+    lookup.check_name(found)
     return found
 
 
@@ -69,7 +70,9 @@ def machine_add(ctx: Context, params: MachineAdd) -> dict[str, Any]:
         raise Refusal(Code.BAD_REQUEST, "npub is the bot's own key: give the machine's", field="npub")
     known = machines.by_pubkey(ctx.tx, pubkey)
     if known is not None:
-        raise Refusal(Code.CONFLICT, f"this key is the machine {known.name} already: machine set", field="npub")
+        raise Refusal(
+            Code.CONFLICT, "this key is the machine {machine} already: machine set", field="npub", machine=known.name
+        )
     name = _free_name(ctx, params.name, None)
     wallet = _free_wallet(ctx, params.wallet, None)
     fiat_digits(params.fiat)
@@ -111,6 +114,24 @@ def machine_set(ctx: Context, params: MachineSet) -> dict[str, Any]:
     return result
 
 
+@command("machine remove", roles=OPERATOR, changes=True, places=("machine",), example="machine remove sintra")
+def machine_remove(ctx: Context, params: MachineShow) -> dict[str, Any]:
+    """Takes away a machine that was never used; one with records is deactivated instead."""
+    found = lookup.machine(ctx, params.machine)
+    if machines.has_history(ctx.tx, found.id):
+        raise Refusal(
+            Code.BAD_STATE,
+            "{machine} has settlements, payments or deposits, and records are kept: machine set {machine} active=off",
+            field="machine",
+            machine=found.name,
+        )
+    before = _shape(ctx, found)
+    enrolled = [each.lp for each in lps.enrolments(ctx.tx, machine_id=found.id)]
+    machines.remove(ctx.tx, found.id)
+    ctx.record(found.name, before={**before, "lps": enrolled})
+    return {**before, "removed": True}
+
+
 @command("machine list", roles=OPERATOR, short=("machines",), example="machine list")
 def machine_list(ctx: Context, params: Paged) -> Listing:
     """Every machine, the newest first."""
@@ -149,16 +170,20 @@ def _changes(ctx: Context, found: Machine, params: MachineSet) -> dict[str, Any]
         if machines.has_open_business(ctx.tx, found.id):
             raise Refusal(
                 Code.BAD_STATE,
-                f"{found.name} still has something to prove or to pay from {found.wallet}: change it after that",
+                "{machine} still has something to prove or to pay from {wallet}: change it after that",
                 field="wallet",
+                machine=found.name,
+                wallet=found.wallet,
             )
     if params.fiat is not None and params.fiat != found.fiat:
         fiat_digits(params.fiat)
         if machines.has_fiat_history(ctx.tx, found.id):
             raise Refusal(
                 Code.BAD_STATE,
-                f"{found.name} has records in {found.fiat}: its currency stays; register the machine with a new key",
+                "{machine} has records in {fiat}: its currency stays; register the machine with a new key",
                 field="fiat",
+                machine=found.name,
+                fiat=found.fiat,
             )
         changes["fiat"] = params.fiat
     if params.location is not None:
@@ -176,7 +201,9 @@ def _free_name(ctx: Context, name: str, own: Machine | None) -> str:
     wanted = slug(name)
     holder = machines.by_name(ctx.tx, wanted)
     if holder is not None and (own is None or holder.id != own.id):
-        raise Refusal(Code.CONFLICT, f"there is a machine {wanted} already: choose another name", field="name")
+        raise Refusal(
+            Code.CONFLICT, "there is a machine {name} already: choose another name", field="name", name=wanted
+        )
     return wanted
 
 
@@ -185,14 +212,17 @@ def _free_wallet(ctx: Context, name: str, own: Machine | None) -> str:
         known = ", ".join(sorted(ctx.settings.wallets)) or "none"
         raise Refusal(
             Code.BAD_REQUEST,
-            f"wallet must be one of the configured wallets ({known}): add it to the configuration first",
+            "wallet must be one of the configured wallets ({wallets}): add it to the configuration first",
             field="wallet",
+            wallets=known,
         )
     holder = machines.by_wallet(ctx.tx, name)
     if holder is not None and (own is None or holder.id != own.id):
         raise Refusal(
             Code.CONFLICT,
-            f"wallet {name} is {holder.name}'s, and no two machines share one: give this machine its own",
+            "wallet {name} is {machine}'s, and no two machines share one: give this machine its own",
             field="wallet",
+            name=name,
+            machine=holder.name,
         )
     return name

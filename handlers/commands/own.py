@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import replies
+from handlers import notices
 from handlers.commands import lookup
 from handlers.commands.fields import Key, Params, TargetText, When, number_of
 from handlers.commands.paging import Listing, Paged, listing
 from handlers.commands.payments import LegTypes, leg_shape
 from handlers.commands.registry import command
 from handlers.context import Context
-from handlers.roles import LP
+from handlers.roles import ANYBODY, LP
 from ledger.errors import Code, Refusal
 from ledger.views import lp_balance
 from nwc.keys import npub_of
-from storage import lps, outbox, reports
+from nwc.targets import Target
+from storage import lps, reports
 from storage.lps import Lp
 from storage.reports import LegFilter
 
@@ -38,9 +39,15 @@ class History(Paged):
 
 
 def _change(ctx: Context, params: Join) -> dict[str, Any] | None:
-    """Only another target than the one there is needs a confirmation."""
+    return change_of_target(ctx, params.target)
+
+
+def change_of_target(ctx: Context, text: str) -> dict[str, Any] | None:
+    """What a new target for the sender's sats would change. Only another one than the one there is needs a
+    confirmation: None for any other."""
+    lps.take_due_targets(ctx.tx, ctx.now)
     who = lps.by_pubkey(ctx.tx, ctx.sender)
-    target = lookup.target(ctx, params.target)
+    target = lookup.target(ctx, text)
     if who is None or who.target is None or target.value == (who.next_target or who.target):
         return None
     now = target.value == who.target
@@ -51,13 +58,26 @@ def _change(ctx: Context, params: Join) -> dict[str, Any] | None:
     }
 
 
-@command("join", changes=True, money=_change, places=("target",), example="join ana@example.com")
+@command(
+    "join",
+    roles=ANYBODY,
+    changes=True,
+    money=_change,
+    short=("unirse",),
+    places=("target",),
+    example="join ana@example.com",
+)
 def join(ctx: Context, params: Join) -> dict[str, Any]:
     """Says where your sats go. The first time it is used at once; a change waits and has to be confirmed."""
     target = lookup.target(ctx, params.target)
     who = lps.by_pubkey(ctx.tx, ctx.sender)
     if who is None:
         return _apply(ctx, target.value)
+    return {"status": "onboarded", "onboarded": True, **targets(set_target(ctx, who, target), ctx.now)}
+
+
+def set_target(ctx: Context, who: Lp, target: Target) -> Lp:
+    """The first target is used at once; another one once the cool-down is over. The old one takes a change back."""
     if who.target is None or ctx.settings.target_cooldown_seconds == 0:
         changed = lps.set_target(ctx.tx, who.id, target.value, ctx.now)
     elif target.value == who.target:
@@ -68,11 +88,22 @@ def join(ctx: Context, params: Join) -> dict[str, Any]:
         starts_at = ctx.now + ctx.settings.target_cooldown_seconds
         changed = lps.set_next_target(ctx.tx, who.id, target.value, starts_at)
     if changed != who:
-        ctx.record(who.name, before=_targets(who), after=_targets(changed))
-    return {"status": "onboarded", "onboarded": True, **_targets(changed)}
+        ctx.record(who.name, before=targets(who, ctx.now), after=targets(changed, ctx.now))
+        if who.target is not None:
+            _warn(ctx, who, changed)
+    return changed
 
 
-@command("balance", roles=LP, places=("machine",), example="balance")
+def _warn(ctx: Context, who: Lp, changed: Lp) -> None:
+    """Somebody else may have the LP's key: whoever can do something about it is told, the LP itself too."""
+    replaced = lookup.shown_target(who.next_target or who.target)
+    told = {"name": who.name, "replaces": replaced, **targets(changed, ctx.now)}
+    notices.tell(ctx.tx, [who.pubkey], "notice target changed", told, ctx.now)
+    operators = ctx.settings.operators_to_tell - {who.pubkey}
+    notices.tell(ctx.tx, operators, "notice lp target changed", told, ctx.now)
+
+
+@command("balance", roles=LP, short=("saldo",), places=("machine",), example="balance")
 def balance(ctx: Context, params: Balance) -> dict[str, Any]:
     """What you brought, what was paid, what remains, at each machine."""
     pubkey, enrolments = reports.lp_balance_facts(ctx.tx, lookup.own_lp(ctx).id)
@@ -82,7 +113,7 @@ def balance(ctx: Context, params: Balance) -> dict[str, Any]:
     return lp_balance(pubkey, enrolments, ctx.now, limit=64_000)
 
 
-@command("history", roles=LP, places=("machine",), example="history since=2026-01-01")
+@command("history", roles=LP, short=("historial",), places=("machine",), example="history since=2026-01-01")
 def history(ctx: Context, params: History) -> Listing:
     """Your payments, the newest first."""
     wanted = LegFilter(
@@ -112,11 +143,13 @@ def _own_machine(ctx: Context, text: str) -> tuple[int, str]:
     return found.id, found.name
 
 
-def _targets(who: Lp) -> dict[str, Any]:
+def targets(who: Lp, now: int) -> dict[str, Any]:
+    """Where the sats of an LP go, as people may see it. A change whose time has come is in force."""
+    due = who.next_target_at is not None and who.next_target_at <= now
     return {
-        "target": lookup.shown_target(who.target),
-        "next_target": lookup.shown_target(who.next_target),
-        "next_target_at": who.next_target_at,
+        "target": lookup.shown_target(who.next_target if due else who.target),
+        "next_target": None if due else lookup.shown_target(who.next_target),
+        "next_target_at": None if due else who.next_target_at,
     }
 
 
@@ -140,7 +173,7 @@ def _apply(ctx: Context, target: str) -> dict[str, Any]:
 
 
 def _tell_operators(ctx: Context, shown: str | None) -> None:
-    """Each operator; the bot's own key only where nobody else is one."""
-    text = replies.render("notice applicant", {"npub": npub_of(ctx.sender), "target": shown})
-    for operator in sorted(ctx.settings.operators - {ctx.settings.bot_pubkey}) or [ctx.settings.bot_pubkey]:
-        outbox.put_dm(ctx.tx, to=operator, text=text, answers=None, signed=False, now=ctx.now)
+    applicant = lps.applicant(ctx.tx, ctx.sender)
+    assert applicant is not None
+    told = {"id": f"A{applicant.id}", "npub": npub_of(ctx.sender), "target": shown}
+    notices.tell(ctx.tx, ctx.settings.operators_to_tell, "notice applicant", told, ctx.now)

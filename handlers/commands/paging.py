@@ -1,14 +1,18 @@
-"""Lists: the newest first, a page at a time, each page small enough for a message."""
+"""Lists: the newest first, a page at a time, each page small enough for a message; long texts in numbered parts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from handlers.commands.fields import Before, Limit, Params
 
 DEFAULT_LIMIT = 20
+MAX_ANSWER_BYTES: Final = 28_000
+"""Of an answer as a JSON string. Relays take events of up to 64 KiB; a gift wrap is two layers of padding and base64
+around that string, and this is what leaves it below."""
+_HEADING_BYTES = 20
 T = TypeVar("T")
 
 
@@ -22,6 +26,31 @@ class Paged(Params):
 def written_bytes(text: str) -> int:
     """How long a text is once it is a string in JSON, with its quotes escaped: as it stands inside a message."""
     return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def parts(text: str, max_bytes: int) -> list[str]:
+    """A text as messages of at most `max_bytes`, measured as `written_bytes`: broken between lines where that is
+    possible, each of several headed by `(1/3)`."""
+    if written_bytes(text) <= max_bytes:
+        return [text]
+    room = max_bytes - _HEADING_BYTES
+    found: list[str] = []
+    size = room
+    for line in (piece for whole in text.split("\n") for piece in _pieces(whole, room)):
+        length = written_bytes(line) + 2
+        if size + length > room:
+            found.append(line)
+            size = length
+        else:
+            found[-1] += "\n" + line
+            size += length
+    return [f"({number}/{len(found)})\n{part}" for number, part in enumerate(found, 1)]
+
+
+def _pieces(line: str, room: int) -> list[str]:
+    """A line, cut where it alone is too long. A character is written as 12 bytes at most."""
+    step = len(line) if written_bytes(line) + 2 <= room else room // 12
+    return [line[place : place + step] for place in range(0, len(line), step or 1)] or [""]
 
 
 class Listing(dict[str, Any]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any, Final, Literal
 
-from handlers.commands import lookup, shapes
-from handlers.commands.fields import Key, Params, PaymentId, SettlementId, number_of
+from handlers import payment, settlement_orders
+from handlers.commands import audit, lookup, shapes
+from handlers.commands.fields import Key, Note, Params, PaymentId, SettlementId, number_of
 from handlers.commands.paging import Listing, Paged, listing
 from handlers.commands.registry import command
 from handlers.context import Context
@@ -13,9 +15,11 @@ from handlers.roles import OPERATOR
 from ledger.errors import Code, Refusal
 from ledger.model import Leg
 from ledger.states import AttemptState, LegStatus
-from storage import attempts, legs, reports, switches, wallets
+from storage import attempts, audit_log, legs, reports, stories, switches, wallets
 from storage.reports import LegFilter, LegRow
 
+_AUDIT: Final = 20
+"""So many lines of the audit log are told with one payment."""
 LegTypes = Literal["super_fee", "operator_split", "dca", "settlement", "autoforward", "refund"]
 LegStatuses = Literal["pending", "completed", "failed", "skipped", "voided", "refunded"]
 
@@ -29,6 +33,12 @@ class PaymentList(Paged):
 
 class PaymentNamed(Params):
     payment: PaymentId
+
+
+class PaymentRelease(Params):
+    payment: PaymentId
+    hash_end: Key
+    reason: Note
 
 
 @command(
@@ -58,30 +68,97 @@ def payment_show(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
     """One payment: every attempt with the evidence about it, and what happens next."""
     row = reports.leg(ctx.tx, params.payment)
     if row is None:
-        raise Refusal(Code.NOT_FOUND, f"there is no payment P{params.payment}: payment list", field="payment")
+        raise Refusal(Code.NOT_FOUND, "there is no payment P{id}: payment list", field="payment", id=params.payment)
+    lines = audit_log.of_payment(ctx.tx, row.leg.id, _AUDIT)
     return {
         **leg_shape(row),
         "machine": row.machine,
-        "attempts": attempt_shapes(ctx, row.leg.id),
+        "wallet": row.leg.wallet,
+        "credit_sats": row.leg.credit_sats,
+        "tries": row.leg.tries,
+        "attempts": [
+            {**each, "requests": [asdict(made) for made in stories.requests_of(ctx.tx, each["payment_hash"])]}
+            for each in attempt_shapes(ctx, row.leg.id)
+        ],
+        "audit": [audit.shape(ctx, line) for line in lines],
         "next": _next(ctx, row.leg),
     }
+
+
+def _release_preview(ctx: Context, params: PaymentRelease) -> dict[str, Any]:
+    attempt = payment.check_release(ctx.tx, params.payment, params.hash_end, ctx.now)
+    row = reports.leg(ctx.tx, params.payment)
+    assert row is not None
+    # A control look-up is about another payment: its word would be taken for one about this one.
+    told = [seen for seen in reports.attempts_of(ctx.tx, params.payment)[-1].evidence if seen.source != "control"]
+    return {
+        **leg_shape(row),
+        "machine": row.machine,
+        "wallet": attempt.wallet,
+        "payment_hash": attempt.payment_hash,
+        "state": attempt.state.value,
+        "sent_at": attempt.sent_at,
+        "expires_at": attempt.expires_at,
+        "expired": attempt.expires_at <= ctx.now,
+        "last_word": told[-1].cls if told else None,
+    }
+
+
+@command(
+    "payment release",
+    roles=OPERATOR,
+    money=_release_preview,
+    short=("release",),
+    places=("payment", "hash_end"),
+    rest="reason",
+    example='payment release P40 1f2e3d4c "the wallet was closed, its node shows no such payment"',
+)
+def payment_release(ctx: Context, params: PaymentRelease) -> dict[str, Any]:
+    """Decides in the wallet's place that a payment in doubt will never arrive, so that it can be made again."""
+    attempt = payment.release_by_operator(
+        ctx.tx,
+        params.payment,
+        params.hash_end,
+        params.reason,
+        by=ctx.sender,
+        policy=ctx.settings.payments,
+        now=ctx.now,
+    )
+    row = reports.leg(ctx.tx, params.payment)
+    assert row is not None
+    return {**leg_shape(row), "machine": row.machine, "released": attempt.payment_hash, "next": _next(ctx, row.leg)}
+
+
+@command("payment withdraw", roles=OPERATOR, changes=True, places=("payment",), example="payment withdraw P41")
+def payment_withdraw(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
+    """Gives up a refund or an lp settle that failed; what it owed stays in the wallet."""
+    settlement_orders.withdraw(ctx.tx, params.payment, by=ctx.sender, now=ctx.now)
+    row = reports.leg(ctx.tx, params.payment)
+    assert row is not None
+    return {**leg_shape(row), "machine": row.machine}
 
 
 def leg_shape(row: LegRow) -> dict[str, Any]:
     return shapes.leg(row.leg, lp_pubkey=row.lp_pubkey, preimage=row.preimage, fees_msat=row.fees_msat)
 
 
-def attempt_shapes(ctx: Context, leg_id: int) -> list[dict[str, Any]]:
-    """The attempts of a leg, oldest first."""
+def attempt_shapes(ctx: Context, leg_id: int, most_evidence: int = 1_000) -> list[dict[str, Any]]:
+    """The attempts of a leg, oldest first, each with the newest evidence about it."""
     return [
         {
             "payment_hash": row.attempt.payment_hash,
             "state": row.attempt.state.value,
             "amount_msat": row.attempt.amount_msat,
+            "created_at": row.attempt.created_at,
             "sent_at": row.attempt.sent_at,
+            "settled_at": row.attempt.settled_at,
+            "ended_at": row.ended_at,
             "expires_at": row.attempt.expires_at,
             "next_check_at": row.attempt.next_check_at if row.attempt.state in _LOOKED_FOR else None,
             "end_reason": row.end_reason,
+            "preimage": row.attempt.preimage,
+            "fees_msat": row.attempt.fees_msat,
+            "surplus": row.attempt.surplus,
             "evidence": [
                 {
                     "class": seen.cls,
@@ -90,7 +167,7 @@ def attempt_shapes(ctx: Context, leg_id: int) -> list[dict[str, Any]]:
                     "received_at": seen.received_at,
                     "detail": seen.detail,
                 }
-                for seen in row.evidence
+                for seen in row.evidence[max(0, len(row.evidence) - most_evidence) :]
             ],
         }
         for row in reports.attempts_of(ctx.tx, leg_id)

@@ -11,6 +11,7 @@ Text grammar, JSON form, help, near misses and the reference in the docs all com
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, get_type_hints
@@ -19,10 +20,11 @@ from pydantic import BaseModel, ValidationError
 
 from handlers.commands.fields import Params
 from handlers.commands.grammar import Token
+from handlers.commands.meanings import meaning
 from handlers.context import Context
 from handlers.replies.plain import shown
-from handlers.roles import ANYBODY, Role
-from ledger.errors import Code, Refusal
+from handlers.roles import Role
+from ledger.errors import Code, Refusal, said
 
 P = TypeVar("P", bound=Params)
 Result = dict[str, Any]
@@ -40,6 +42,8 @@ class Command:
     """Of a money order: everything that is checked, and what would happen. None from it: no money order this time."""
     changes: bool
     """Whether it changes anything: a stale one is then refused."""
+    apart: bool
+    """Whether it reads so much that it is run on a snapshot of its own, so that nothing waits for it."""
     summary: str
     example: str
     short: tuple[str, ...]
@@ -68,16 +72,30 @@ class Command:
         first = error.errors(include_url=False, include_context=True, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else None
         if first["type"] == "missing":
-            return Refusal(Code.BAD_REQUEST, f"{name} is missing, for example: {self.example}", field=name)
+            return Refusal(
+                Code.BAD_REQUEST, "{field} is missing, for example: {example}", field=name, example=self.example
+            )
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name or "", self.params.model_fields, n=1)
-            hint = f"do you mean {near[0]}?" if near else f"it takes {', '.join(self.params.model_fields) or 'nothing'}"
+            if near:
+                hint = said("do you mean {name}?", name=near[0])
+            elif self.params.model_fields:
+                hint = said("it takes {names}", names=", ".join(self.params.model_fields))
+            else:
+                hint = said("it takes none")
             return Refusal(
-                Code.BAD_REQUEST, f"{self.name} has no parameter {shown(name or '')}: {hint}", field=shown(name or "")
+                Code.BAD_REQUEST,
+                "{command} has no parameter {field}: {hint}",
+                field=shown(name or ""),
+                command=self.name,
+                hint=hint,
             )
         if first["type"] == "literal_error":
-            return Refusal(Code.BAD_REQUEST, f"{name} must be {first['ctx']['expected']}", field=name)
-        return Refusal(Code.BAD_REQUEST, f"{name} can't be read, for example: {self.example}", field=name)
+            choices = ", ".join(re.findall(r"'([^']*)'", first["ctx"]["expected"]))
+            return Refusal(Code.BAD_REQUEST, "{field} must be one of: {choices}", field=name, choices=choices)
+        return Refusal(
+            Code.BAD_REQUEST, "{field} can't be read, for example: {example}", field=name, example=self.example
+        )
 
 
 _COMMANDS: Final[dict[str, Command]] = {}
@@ -87,10 +105,11 @@ Function = Callable[[Context, P], Result]
 def command(
     name: str,
     *,
-    roles: frozenset[Role] = ANYBODY,
+    roles: frozenset[Role],
     example: str,
     money: Preview | None = None,
     changes: bool = False,
+    apart: bool = False,
     short: Sequence[str] = (),
     places: Sequence[str] = (),
     rest: str | None = None,
@@ -101,6 +120,8 @@ def command(
         model = get_type_hints(function)["params"]
         if name in _COMMANDS or not issubclass(model, BaseModel) or not function.__doc__:
             raise AssertionError(f"{name}: declared twice, without a model or without a docstring")
+        if apart and (changes or money is not None or not roles):
+            raise AssertionError(f"{name}: only what changes nothing, and is not for anybody, can be run apart")
         unknown = {*places, *([rest] if rest else [])} - model.model_fields.keys()
         if unknown:
             raise AssertionError(f"{name}: {unknown} are no parameters")
@@ -111,6 +132,7 @@ def command(
             run=function,
             preview=money,
             changes=changes or money is not None,
+            apart=apart,
             summary=function.__doc__.strip().splitlines()[0],
             example=example,
             short=tuple(short),
@@ -144,7 +166,7 @@ def by_words(found: Sequence[Token], roles: Iterable[Role]) -> tuple[Command, Se
     for token in found[:2]:
         if token.key is not None:
             break
-        words.append(token.text.lower().strip(".,!?/") or token.text)
+        words.append(plain_word(token))
     for length in (2, 1):
         each = _COMMANDS.get(" ".join(words[:length])) if len(words) >= length else None
         if each is not None:
@@ -154,6 +176,11 @@ def by_words(found: Sequence[Token], roles: Iterable[Role]) -> tuple[Command, Se
         return each, found[1:]
     names = [name for each in _COMMANDS.values() if each.allowed(roles) for name in (each.name, *_short_words(each))]
     raise _unknown(" ".join(words), names)
+
+
+def plain_word(token: Token) -> str:
+    """A word as names and short forms are written, whatever a phone made of it."""
+    return token.text.lower().strip(".,!¡?¿/") or token.text
 
 
 def _by_short(words: Sequence[str], following: str, roles: Iterable[Role]) -> Command | None:
@@ -175,25 +202,29 @@ def _short_words(each: Command) -> set[str]:
     return {short.split(" ")[0] for short in each.short}
 
 
-def _unknown(said: str, names: Sequence[str]) -> Refusal:
-    near = difflib.get_close_matches(said, names, n=1, cutoff=0.75) or difflib.get_close_matches(
-        said.partition(" ")[0], names, n=1, cutoff=0.6
+def _unknown(wanted: str, names: Sequence[str]) -> Refusal:
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.75) or difflib.get_close_matches(
+        wanted.partition(" ")[0], names, n=1, cutoff=0.6
     )
-    hint = f"do you mean “{near[0]}”?" if near else "say help for what there is"
-    named = f"“{shown(said)}”" if said else "that"
     return Refusal(
-        Code.UNKNOWN_COMMAND, f"there is no command {named}: {hint}", extra={"nearest": near[0]} if near else None
+        Code.UNKNOWN_COMMAND,
+        "there is no command “{name}”: {hint}",
+        extra={"nearest": near[0]} if near else None,
+        name=shown(wanted) or "…",
+        hint=said("do you mean “{name}”?", name=near[0]) if near else said("say help for what there is"),
     )
 
 
 def usage(each: Command) -> list[dict[str, Any]]:
-    """The parameters of a command: name, and whether it must be given."""
+    """The parameters of a command: name, whether it must be given, and what it means."""
     fields = sorted(each.params.model_fields.items(), key=lambda item: item[0] in ("limit", "before"))
-    return [{"name": name, "required": spec.is_required()} for name, spec in fields]
+    return [
+        {"name": name, "required": spec.is_required(), "meaning": meaning(each.name, name)} for name, spec in fields
+    ]
 
 
 def reference_markdown() -> str:
-    """The table of all commands for docs/commands.md."""
+    """The tables of all commands and of what their parameters mean, for docs/commands.md."""
     lines = ["| command | who | parameters | what it does | example |", "|---|---|---|---|---|"]
     for each in sorted(_COMMANDS.values(), key=lambda found: found.name):
         who = ", ".join(sorted(role.value for role in each.roles)) or "anybody"
@@ -201,4 +232,20 @@ def reference_markdown() -> str:
         what = each.summary + (" Money order." if each.preview is not None else "")
         example = each.example.replace("|", "\\|")
         lines.append(f"| `{each.name}` | {who} | {params} | {what} | `{example}` |")
+    lines += ["", "| parameter | what it means |", "|---|---|"]
+    lines += [f"| `{name}` | {what} |" for name, what in _parameters()]
     return "\n".join(lines) + "\n"
+
+
+def _parameters() -> list[tuple[str, str]]:
+    """Every parameter with its meaning; where one means something else in some command, that too."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for each in sorted(_COMMANDS.values(), key=lambda command: command.name):
+        for parameter in each.params.model_fields:
+            found.setdefault(parameter, {}).setdefault(meaning(each.name, parameter), []).append(each.name)
+    rows = []
+    for parameter, meanings in sorted(found.items()):
+        most, *others = sorted(meanings, key=lambda text: -len(meanings[text]))
+        special = [f"in {', '.join(f'`{name}`' for name in meanings[text])}: {text}" for text in others]
+        rows.append((parameter, "; ".join([most, *special])))
+    return rows

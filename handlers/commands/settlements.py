@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Any, Final, Literal
 
-from handlers.commands import lookup, shapes
+from handlers.commands import audit, lookup, shapes
 from handlers.commands.fields import Key, Params, SettlementId, When, Whole, number_of
-from handlers.commands.paging import Listing, Paged, listing
+from handlers.commands.paging import MAX_ANSWER_BYTES, Listing, Paged, listing, written_bytes
 from handlers.commands.payments import attempt_shapes, leg_shape
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import OPERATOR
 from ledger.decide.retry import check_retry, retry
 from ledger.errors import Code, Refusal
+from ledger.model import Settlement
+from ledger.money import fiat_text
 from ledger.states import LegStatus, SettlementStatus, settlement_after
 from ledger.views import worklist
-from storage import legs, lps, platform, reports, settlements, splits
+from storage import audit_log, legs, lps, platform, reports, settlements, splits, stories
+from storage.reports import SettlementRow
 
+_EVIDENCE: Final = (1_000, 5, 1)
+"""So many words of a wallet are told about each attempt; fewer, where all of it is too much for a message."""
+_AUDIT: Final = 20
 Status = Literal["unverified", "pending", "processing", "processed", "partial", "errored", "refunded", "rejected"]
 
 
@@ -67,24 +74,63 @@ def settlement_show(ctx: Context, params: SettlementNamed) -> dict[str, Any]:
     row = reports.settlement(ctx.tx, params.settlement)
     if row is None:
         raise Refusal(
-            Code.NOT_FOUND, f"there is no settlement S{params.settlement}: settlement list", field="settlement"
+            Code.NOT_FOUND, "there is no settlement S{id}: settlement list", field="settlement", id=params.settlement
         )
+    most, *fewer = _EVIDENCE
+    told = _story(ctx, row, most)
+    while ctx.in_json and fewer and written_bytes(json.dumps(told, ensure_ascii=False)) > MAX_ANSWER_BYTES - 1_000:
+        told = _story(ctx, row, fewer.pop(0))
+    return told
+
+
+def _story(ctx: Context, row: SettlementRow, most_evidence: int) -> dict[str, Any]:
+    """All of it, in the order in which it happened: `payment show` has more of each payment."""
     found = row.settlement
+    came = stories.origin(ctx.tx, found.id)
     return {
         **shapes.settlement(found, row.machine),
         "detail": row.detail,
-        "proof": {"state": found.proof, "checked_at": found.proof_checked_at},
+        "event": {
+            "id": came.event_id,
+            "reported_at": found.reported_at,
+            "arrived_at": found.created_at,
+            "source": came.source,
+            "seq": came.seq,
+            "entered_by": came.entered_by,
+            "receipt": came.receipt,
+        },
+        "proof": {
+            "state": found.proof,
+            "checked_at": found.proof_checked_at,
+            "checks": came.proof_checks,
+            "next_check_at": came.next_proof_at,
+            "wallet": found.wallet,
+        },
+        "landed": _landed(found),
         "legs": [
-            {**leg_shape(each), "attempts": attempt_shapes(ctx, each.leg.id)}
+            {**leg_shape(each), "attempts": attempt_shapes(ctx, each.leg.id, most_evidence)}
             for each in reports.legs_of(ctx.tx, found.id)
         ],
         "notes": [
-            {"at": note.at, "author": note.author, "text": note.text} for note in reports.notes(ctx.tx, found.id)
+            {"at": note.at, "author": note.author, "name": audit.name_of(ctx, note.author), "text": note.text}
+            for note in reports.notes(ctx.tx, found.id)
         ],
-        "audit": [
-            {"at": line.at, "who": line.author, "command": line.text}
-            for line in reports.audit_of(ctx.tx, f"S{found.id}")
-        ],
+        "audit": [audit.shape(ctx, line) for line in audit_log.of_settlement(ctx.tx, found.id, _AUDIT)],
+    }
+
+
+def _landed(found: Settlement) -> dict[str, Any] | None:
+    """What it was before an operator scaled it."""
+    if found.landed is None:
+        return None
+    was = found.landed
+    return {
+        "wire_sats": was.wire_sats,
+        "principal_sats": was.principal_sats,
+        "fee_sats": was.fee_sats,
+        "platform_fee_sats": was.platform_fee_sats,
+        "operator_fee_sats": was.operator_fee_sats,
+        "fiat_amount": fiat_text(was.fiat_minor, found.currency),
     }
 
 
@@ -135,7 +181,7 @@ def settlement_retry(ctx: Context, params: SettlementNamed) -> dict[str, Any]:
     }
 
 
-@command("worklist", roles=OPERATOR, short=("todo",), places=("threshold_minutes",), example="worklist")
+@command("worklist", roles=OPERATOR, short=("todo", "pendientes"), places=("threshold_minutes",), example="worklist")
 def worklist_show(ctx: Context, params: Worklist) -> dict[str, Any]:
     """What did not settle cleanly and needs a person; with 0, everything that is unresolved."""
     minutes = ctx.settings.stuck_after_minutes if params.threshold_minutes is None else params.threshold_minutes

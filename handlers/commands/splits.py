@@ -37,15 +37,22 @@ class Wanted:
 def _wanted(value: Any) -> tuple[Wanted, ...]:
     found = _from_text(value) if isinstance(value, str) else _from_list(value)
     if not 1 <= len(found) <= _MOST:
-        raise Refusal(Code.BAD_REQUEST, f"legs must be 1 to {_MOST} shares, such as {_EXAMPLE}", field="legs")
+        raise Refusal(
+            Code.BAD_REQUEST,
+            "legs must be 1 to {most} shares, such as {example}",
+            field="legs",
+            most=_MOST,
+            example=_EXAMPLE,
+        )
     if any(share.fraction_ppm == 0 for share in found):
         raise Refusal(Code.BAD_REQUEST, "legs: no share may be 0", field="legs")
     total = sum(share.fraction_ppm for share in found)
     if total != PPM:
         raise Refusal(
             Code.BAD_REQUEST,
-            f"legs must add up to exactly 1 (100%), these add up to {fraction_text(total)}",
+            "legs must add up to exactly 1 (100%), these add up to {total}",
             field="legs",
+            total=fraction_text(total),
         )
     return found
 
@@ -59,7 +66,7 @@ def _from_text(text: str) -> tuple[Wanted, ...]:
         else:
             parts[-1].append(f"{token.key}={token.text}" if token.key else token.text)
     if any(len(part) < 2 for part in parts):
-        raise Refusal(Code.BAD_REQUEST, f"legs must be written like {_EXAMPLE}", field="legs")
+        raise Refusal(Code.BAD_REQUEST, "legs must be written like {example}", field="legs", example=_EXAMPLE)
     return tuple(_share(part[0], part[1], " ".join(part[2:])) for part in parts)
 
 
@@ -125,6 +132,25 @@ def splits_show(ctx: Context, params: SplitsShow) -> dict[str, Any]:
         return shapes.split_rule(splits.own(ctx.tx, None), None)
     at = lookup.machine(ctx, params.machine)
     return shapes.split_rule(splits.effective(ctx.tx, at.id), at.name)
+
+
+@command("splits clear", roles=OPERATOR, changes=True, places=("machine",), example="splits clear sintra")
+def splits_clear(ctx: Context, params: SplitsShow) -> dict[str, Any]:
+    """Takes a rule away: a machine's own, so that the default is in force there, or the default."""
+    at = lookup.machine(ctx, params.machine) if params.machine else None
+    machine_id, name = (at.id, at.name) if at else (None, None)
+    before = splits.own(ctx.tx, machine_id)
+    if before is None and name is not None:
+        raise Refusal(
+            Code.NOT_FOUND, "{machine} has no rule of its own: splits show {machine}", field="machine", machine=name
+        )
+    if before is None:
+        raise Refusal(Code.NOT_FOUND, "no default rule is set: splits show")
+    splits.clear(ctx.tx, machine_id)
+    rule = splits.effective(ctx.tx, machine_id) if machine_id is not None else None
+    result = {**shapes.split_rule(rule, name), "kept_at": splits.without_rule(ctx.tx)}
+    ctx.record(name or "default splits", before=shapes.split_rule(before, name)["legs"], after=result["legs"])
+    return result
 
 
 def _checked(ctx: Context, params: SplitsSet) -> tuple[Machine | None, tuple[SplitShare, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from ledger.errors import Code, Refusal
+from ledger.errors import Code, Refusal, Said, said
 from ledger.fees import TxType
 from ledger.model import SettlementReport
 from ledger.money import MAX_FIAT_MINOR, fiat_digits
@@ -38,12 +38,14 @@ def parse_settlement(text: str) -> SettlementReport:
         if not isinstance(body, dict):
             raise ValueError("the content must be a JSON object")
     except ValueError as error:
-        raise BadSettlement(Refusal(Code.BAD_PAYLOAD, plain(str(error))), None) from None
+        raise BadSettlement(
+            Refusal(Code.BAD_PAYLOAD, "the report can't be read: {why}", why=plain(str(error))), None
+        ) from None
     raw_hash = body.get("payment_hash")
     payment_hash = raw_hash.lower() if isinstance(raw_hash, str) and _HEX_64.fullmatch(raw_hash) else None
     try:
         if payment_hash is None:
-            raise _bad("payment_hash", "must be 64 hex characters")
+            raise _bad("payment_hash", said("must be 64 hex characters"))
         return _report(body, payment_hash)
     except Refusal as refusal:
         raise BadSettlement(refusal, payment_hash) from None
@@ -52,19 +54,19 @@ def parse_settlement(text: str) -> SettlementReport:
 def _report(body: Mapping[str, object], payment_hash: str) -> SettlementReport:
     version = body.get("v", 1)
     if type(version) is not int or version != 1:
-        raise _bad("v", "names a version that is not known here: 1 is")
+        raise _bad("v", said("names a version that is not known here: 1 is"))
     if body.get("type", "settlement") != "settlement":
-        raise _bad("type", "must be settlement")
+        raise _bad("type", said("must be settlement"))
     tx_type = body.get("tx_type")
     if tx_type not in ("cash_out", "cash_in"):
-        raise _bad("tx_type", "must be cash_out or cash_in")
+        raise _bad("tx_type", said("must be cash_out or cash_in"))
     currency = body.get("currency")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-        raise _bad("currency", "must be three capitals (ISO 4217)")
+        raise _bad("currency", said("must be three capitals (ISO 4217)"))
     try:
         digits = fiat_digits(currency)
     except Refusal as refusal:
-        raise Refusal(Code.CURRENCY_MISMATCH, refusal.message, field="currency") from None
+        raise Refusal(Code.CURRENCY_MISMATCH, "{why}", field="currency", why=refusal.said) from None
     return SettlementReport(
         payment_hash=payment_hash,
         tx_type=TxType(tx_type),
@@ -82,16 +84,16 @@ def _report(body: Mapping[str, object], payment_hash: str) -> SettlementReport:
     )
 
 
-def _bad(field: str, what: str) -> Refusal:
-    return Refusal(Code.BAD_PAYLOAD, f"{field} {what}", field=field)
+def _bad(field: str, what: Said) -> Refusal:
+    return Refusal(Code.BAD_PAYLOAD, "{field} {what}", field=field, what=what)
 
 
 def _sats(body: Mapping[str, object], field: str) -> int:
     value = body.get(field)
     if type(value) is not int:
-        raise _bad(field, "must be a JSON integer of sats")
+        raise _bad(field, said("must be a JSON integer of sats"))
     if not -_INT_64 < value < _INT_64:
-        raise Refusal(Code.BAD_ARITHMETIC, f"{field} is more sats than there are", field=field)
+        raise Refusal(Code.BAD_ARITHMETIC, "{field} is more sats than there are", field=field)
     return value
 
 
@@ -102,14 +104,17 @@ def _decimal(body: Mapping[str, object], field: str) -> Decimal:
     else:
         text = value if isinstance(value, str) else ""
     if not _DECIMAL.fullmatch(text):
-        raise _bad(field, 'must be a decimal number or a string of one, such as "2000.00"')
+        raise _bad(field, said('must be a decimal number or a string of one, such as "2000.00"'))
     return Decimal(text)
 
 
 def _fiat_minor(amount: Decimal, digits: int, currency: str) -> int:
     minor = amount.scaleb(digits)
     if minor != minor.to_integral_value():
-        raise _bad("fiat_amount", f"may have {digits} digits after the point in {currency}")
+        raise _bad(
+            "fiat_amount",
+            said("may have {digits} digits after the point in {currency}", digits=digits, currency=currency),
+        )
     if abs(minor) > MAX_FIAT_MINOR:
         raise Refusal(Code.BAD_ARITHMETIC, "fiat_amount is out of bounds", field="fiat_amount")
     return int(minor)
@@ -118,7 +123,7 @@ def _fiat_minor(amount: Decimal, digits: int, currency: str) -> int:
 def _time(body: Mapping[str, object], field: str) -> int:
     value = body.get(field)
     if type(value) is not int or not 0 <= value < 2**53:
-        raise _bad(field, "must be a time in unix seconds")
+        raise _bad(field, said("must be a time in unix seconds"))
     return value
 
 
@@ -127,7 +132,7 @@ def _text(body: Mapping[str, object], field: str, limit: int) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > limit:
-        raise _bad(field, f"must be text of at most {limit} characters")
+        raise _bad(field, said("must be text of at most {most} characters", most=limit))
     return plain(value, limit)
 
 
@@ -136,7 +141,7 @@ def _sequence(body: Mapping[str, object]) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 1 <= value < _INT_64:
-        raise _bad("seq", "must be an integer from 1")
+        raise _bad("seq", said("must be an integer from 1"))
     return value
 
 
@@ -148,11 +153,11 @@ def _notes(body: Mapping[str, object]) -> str | None:
         if value is None:
             continue
         if not isinstance(value, dict):
-            raise _bad(field, "must be an object")
+            raise _bad(field, said("must be an object"))
         kept[field] = value
     if not kept:
         return None
     text = json.dumps(kept, separators=(",", ":"), default=str)
     if len(text) > _MAX_NOTES_CHARS:
-        raise _bad("cassettes", "is too long")
+        raise _bad("cassettes", said("is too long"))
     return text

@@ -6,10 +6,10 @@ Every sat that is owed is in exactly one leg; what can't be paid is a skipped le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger.fees import TxType
-from ledger.model import LpStanding, PlannedLeg, Platform, Settlement, SplitRule
+from ledger.model import Leg, LpStanding, PlannedLeg, Platform, Settlement, SplitRule
 from ledger.sharing import largest_remainder, share_principal
 from ledger.states import LegStatus, LegType
 
@@ -39,6 +39,17 @@ def plan(
     owed += principal_sats if settlement.tx_type is TxType.CASH_OUT else 0
     assert sum(leg.amount_sats for leg in legs) == owed, "a plan lost or made sats"
     return legs
+
+
+def still_due(settlement: Settlement, standing: Iterable[Leg]) -> dict[LegType, int]:
+    """What of a settlement no leg owes or has paid, by the type of leg that would: sats. Voided legs don't count; one
+    that its payee gave back does, for it was paid once."""
+    left = settlement.owed
+    for leg in standing:
+        if leg.type in left and leg.status is not LegStatus.VOIDED:
+            left[leg.type] -= leg.amount_sats
+    assert min(left.values()) >= 0, f"the legs of S{settlement.id} owe more than it does"
+    return left
 
 
 def _platform_leg(amount_sats: int, platform: Platform) -> tuple[PlannedLeg, ...]:

@@ -15,7 +15,7 @@ CREATE TABLE platform (
 
 -- pause and resume follow the time at which they were said, not the order in which relays brought them
 CREATE TABLE switches (
-    name    TEXT PRIMARY KEY,          -- 'payments', or 'machine:<id>'
+    name    TEXT PRIMARY KEY,          -- 'payments', 'machine:<id>'; 'lp:<id>' and 'lp:<id>:itself' for a frozen LP
     paused  INTEGER NOT NULL CHECK (paused IN (0, 1)),
     said_at INTEGER NOT NULL,
     said_by TEXT NOT NULL,
@@ -38,7 +38,8 @@ CREATE TABLE wallets (
     balance_at        INTEGER,
     last_answer_at    INTEGER,
     scanned_until     INTEGER NOT NULL DEFAULT 0,
-    created_at        INTEGER NOT NULL
+    created_at        INTEGER NOT NULL,
+    connected_at      INTEGER NOT NULL   -- since when these are its keys
 ) STRICT;
 
 CREATE TABLE machines (
@@ -63,15 +64,23 @@ CREATE TABLE lps (
     next_target     TEXT,              -- a change waits out the cool-down
     next_target_at  INTEGER,
     mode            TEXT NOT NULL DEFAULT 'flow' CHECK (mode IN ('flow', 'fixed')),
-    frozen          INTEGER NOT NULL DEFAULT 0 CHECK (frozen IN (0, 1)),
+    daily_limit     TEXT,              -- in fixed mode: decimal, in each machine's own currency
     onboarded_at    INTEGER,
     created_at      INTEGER NOT NULL,
     CHECK ((target IS NULL) = (onboarded_at IS NULL)),
     CHECK ((next_target IS NULL) = (next_target_at IS NULL))
 ) STRICT;
 
+-- what people wish for themselves, whatever their role
+CREATE TABLE people (
+    pubkey   TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+    language TEXT,                     -- ISO 639; NULL: never chosen
+    notify   INTEGER NOT NULL DEFAULT 0 CHECK (notify IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE applicants (
-    pubkey     TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,  -- A3: what an operator types instead of a key
+    pubkey     TEXT NOT NULL UNIQUE CHECK (length(pubkey) = 64),
     target     TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
@@ -156,7 +165,14 @@ CREATE TABLE settlements (
     reported_at         INTEGER NOT NULL,
     created_at          INTEGER NOT NULL,
     changed_at          INTEGER NOT NULL,
-    proof               TEXT CHECK (proof IN ('settled', 'not_supported')),
+    entered_by          TEXT CHECK (length(entered_by) = 64),  -- the operator who entered it by hand
+    landed_wire_sats          INTEGER,  -- the amounts with which it landed: set when it is scaled
+    landed_principal_sats     INTEGER,
+    landed_fee_sats           INTEGER,
+    landed_platform_fee_sats  INTEGER,
+    landed_operator_fee_sats  INTEGER,
+    landed_fiat_minor         INTEGER,
+    proof               TEXT CHECK (proof IN ('settled', 'not_supported', 'operator')),
     proof_checked_at    INTEGER,
     proof_checks        INTEGER NOT NULL DEFAULT 0,
     next_proof_at       INTEGER,
@@ -167,7 +183,15 @@ CREATE TABLE settlements (
     CHECK (status = 'rejected' OR (wire_sats > 0 AND principal_sats > 0 AND fee_sats >= 0 AND fiat_minor > 0)),
     CHECK (status = 'rejected' OR wire_sats = principal_sats + CASE tx_type WHEN 'cash_out' THEN fee_sats ELSE -fee_sats END),
     CHECK (status = 'rejected' OR fee_sats = platform_fee_sats + operator_fee_sats + fee_mismatch_sats),
-    CHECK (status IN ('unverified', 'rejected') OR proof IS NOT NULL)
+    CHECK (status IN ('unverified', 'rejected') OR proof IS NOT NULL),
+    CHECK (proof IS NOT 'operator' OR entered_by IS NOT NULL),
+    CHECK (status <> 'partial' OR landed_wire_sats IS NOT NULL),
+    CHECK (landed_wire_sats IS NULL AND landed_principal_sats IS NULL AND landed_fee_sats IS NULL
+           AND landed_platform_fee_sats IS NULL AND landed_operator_fee_sats IS NULL AND landed_fiat_minor IS NULL
+           OR coalesce(tx_type = 'cash_out' AND landed_wire_sats = landed_principal_sats + landed_fee_sats
+                       AND principal_sats <= landed_principal_sats AND wire_sats <= landed_wire_sats
+                       AND landed_platform_fee_sats >= 0 AND landed_operator_fee_sats >= 0
+                       AND fiat_minor <= landed_fiat_minor, 0))
 ) STRICT;
 -- Two machines may claim one payment, only one can have it: a claim nobody proved must not shut out the real one.
 CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
@@ -208,13 +232,14 @@ CREATE TABLE legs (
     next_try_at   INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
     completed_at  INTEGER,
-    CHECK (type NOT IN ('dca', 'settlement') OR status = 'skipped' OR lp_id IS NOT NULL),
+    CHECK (type NOT IN ('dca', 'settlement') OR status IN ('skipped', 'voided') OR lp_id IS NOT NULL),
     CHECK ((status IN ('completed', 'refunded')) = (completed_at IS NOT NULL)),
     CHECK (status NOT IN ('skipped', 'failed') OR reason IS NOT NULL),
     CHECK (type IN ('settlement', 'autoforward') OR settlement_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX legs_settlement ON legs (settlement_id);
 CREATE INDEX legs_lp ON legs (lp_id, id);
+CREATE INDEX legs_payouts ON legs (lp_id, machine_id) WHERE type = 'settlement';
 CREATE INDEX legs_payable ON legs (wallet, next_try_at) WHERE status = 'pending';
 CREATE INDEX legs_skipped ON legs (created_at) WHERE status = 'skipped';
 CREATE INDEX legs_failed ON legs (created_at) WHERE status = 'failed';
@@ -326,6 +351,7 @@ CREATE TABLE audit (
     hash    TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE INDEX audit_target ON audit (target);
+CREATE INDEX audit_who ON audit (who);
 
 -- events that were acted on; one more copy changes nothing
 CREATE TABLE inbox (
@@ -411,8 +437,8 @@ BEGIN SELECT raise(ABORT, 'settlement: change of status not allowed'); END;
 
 CREATE TRIGGER legs_changes BEFORE UPDATE OF status ON legs
 WHEN OLD.status <> NEW.status AND (OLD.status || '>' || NEW.status) NOT IN (
-    'pending>completed', 'pending>failed', 'pending>skipped', 'pending>voided', 'failed>voided', 'failed>completed',
-    'completed>refunded')
+    'pending>completed', 'pending>failed', 'pending>skipped', 'pending>voided', 'failed>voided', 'skipped>voided',
+    'failed>completed', 'completed>refunded')
 BEGIN SELECT raise(ABORT, 'leg: change of status not allowed'); END;
 
 CREATE TRIGGER attempts_changes BEFORE UPDATE OF state ON attempts
@@ -432,6 +458,24 @@ BEGIN SELECT raise(ABORT, 'deposit: fixed once it is confirmed or deleted'); END
 -- What an attempt pays, to whom and from where never changes.
 CREATE TRIGGER attempts_fixed BEFORE UPDATE OF payment_hash, leg_id, wallet, invoice, amount_msat, expires_at ON attempts
 BEGIN SELECT raise(ABORT, 'attempt: its invoice, wallet and leg are fixed'); END;
+
+CREATE TRIGGER settlements_fixed BEFORE UPDATE OF machine_id, wallet, payment_hash, tx_type, currency, exchange_rate, entered_by
+ON settlements
+BEGIN SELECT raise(ABORT, 'settlement: which payment it is about is fixed'); END;
+
+CREATE TRIGGER settlements_scaled BEFORE UPDATE OF wire_sats, principal_sats, fee_sats, platform_fee_sats, operator_fee_sats,
+    fee_mismatch_sats, fiat_minor ON settlements
+WHEN NEW.status <> 'partial' OR EXISTS (SELECT 1 FROM legs WHERE settlement_id = OLD.id AND status <> 'voided')
+BEGIN SELECT raise(ABORT, 'settlement: its amounts change when it is scaled, and no leg of it stands'); END;
+
+CREATE TRIGGER settlements_landed BEFORE UPDATE OF landed_wire_sats, landed_principal_sats, landed_fee_sats,
+    landed_platform_fee_sats, landed_operator_fee_sats, landed_fiat_minor ON settlements
+WHEN (NEW.landed_wire_sats, NEW.landed_principal_sats, NEW.landed_fee_sats, NEW.landed_platform_fee_sats,
+      NEW.landed_operator_fee_sats, NEW.landed_fiat_minor)
+     IS NOT (coalesce(OLD.landed_wire_sats, OLD.wire_sats), coalesce(OLD.landed_principal_sats, OLD.principal_sats),
+             coalesce(OLD.landed_fee_sats, OLD.fee_sats), coalesce(OLD.landed_platform_fee_sats, OLD.platform_fee_sats),
+             coalesce(OLD.landed_operator_fee_sats, OLD.operator_fee_sats), coalesce(OLD.landed_fiat_minor, OLD.fiat_minor))
+BEGIN SELECT raise(ABORT, 'settlement: what landed is fixed'); END;
 
 CREATE TRIGGER attempts_start BEFORE INSERT ON attempts WHEN NEW.state <> 'ready'
 BEGIN SELECT raise(ABORT, 'attempt: starts as ready'); END;

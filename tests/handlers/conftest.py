@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from handlers import orders, replies
+from handlers.commands import registry
 from storage.db import Database
 from tests.handlers.desk import ANA, BEN, BOSS, SUPER, Desk
+from tests.handlers.speaking import Interpreter
 from tests.handlers.till import Till
+
+_INTERPRETER = Interpreter()
+
+
+@pytest.fixture(autouse=True)
+def said_in_every_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interpreter]:
+    """Every answer and every notice of every test here is held against the catalogues."""
+    result, render = orders._result, replies.render
+
+    def heard_result(ctx: Any, envelope: Any, command: registry.Command, found: dict[str, Any]) -> str:
+        _INTERPRETER.hear(getattr(found, "wording", command.name), found)
+        return result(ctx, envelope, command, found)
+
+    def heard_notice(wording: str, facts: dict[str, Any], language: str) -> str:
+        if wording.startswith("notice"):
+            _INTERPRETER.hear(wording, facts)
+        return render(wording, facts, language)
+
+    monkeypatch.setattr(orders, "_result", heard_result)
+    monkeypatch.setattr(replies, "render", heard_notice)
+    yield _INTERPRETER
+    wrong = _INTERPRETER.wrong.copy()
+    _INTERPRETER.wrong.clear()
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture

@@ -5,16 +5,26 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 from handlers import distribution
-from handlers.context import Live, Message, Relay, Settings
+from handlers.context import Answer, Ask, Live, Message, Question, Relay, Settings
+from handlers.fixed_mode import FixedMode
 from handlers.orders import handle
+from handlers.payment import PaymentPolicy
+from handlers.payment_evidence import Policy as ListPolicy
+from handlers.reconciliation import Reconciliation, WalletList, compare
+from handlers.wallet_test import Trial, WalletTest
 from ledger import journal as books
+from ledger.decide.attempt import AttemptPolicy
 from ledger.decide.landing import LandingPolicy, land
+from ledger.errors import Refusal
 from ledger.fees import TxType
 from ledger.model import Settlement, SettlementReport
 from ledger.states import SettlementStatus
@@ -49,8 +59,39 @@ SETTINGS = Settings(
     max_total_fee_ppm=150_000,
     stuck_after_minutes=30,
     target_cooldown_seconds=86_400,
+    landing=LandingPolicy(Decimal("0.02"), False),
+    payments=PaymentPolicy(
+        attempt=AttemptPolicy(
+            request_life=600,
+            request_margin=60,
+            resend=(20, 60, 180),
+            resolve=(2, 5, 15, 60, 300),
+            release_margin=600,
+            release_gap=60,
+            auto_release_max_sats=100_000,
+        ),
+        max_attempts=3,
+        invoice_min_left=120,
+        max_leg_sats=1_000_000,
+        max_day_sats=0,
+        operators=frozenset({BOSS}),
+    ),
+    fixed_mode=FixedMode((), UTC, 3_600),
 )
 LIVE = Live((Relay("wss://one.example", True), Relay("wss://two.example", False)), frozenset({"main"}), NOW - 3_700)
+
+WELL = WalletTest(
+    methods=("get_balance", "get_info", "list_transactions", "lookup_invoice", "make_invoice", "pay_invoice"),
+    encryption=("nip04", "nip44_v2"),
+    info=Trial(None, 20),
+    balance=Trial(None, 110),
+    lookup=Trial(None, 120),
+    listing=Trial(None, 240),
+    balance_msat=1_500_000_000,
+    lookup_answer="NOT_FOUND: no such payment",
+    listed=3,
+    asked_at=NOW,
+)
 
 
 @dataclass
@@ -61,14 +102,35 @@ class Desk:
     live: Live = LIVE
     bug: Exception | None = None
     """What the last order ran into."""
+    wallet_test: WalletTest | Refusal = WELL
+    """What is found out when a wallet is tested."""
+    lists: list[WalletList] = field(default_factory=list)
+    """What the wallets list when the books are compared with them."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     async def tx(self, work: Callable[[Tx], T]) -> T:
         return await self.db.write(work)
 
     async def send(self, message: Message) -> None:
-        """Brings a message, as a relay may do more than once."""
-        self.bug = await self.tx(lambda tx: handle(tx, message, self.settings, self.live, self.now))
+        """Brings a message, as a relay may do more than once. What it asks is found out, or known here."""
+        try:
+            self.bug = await self.tx(lambda tx: handle(tx, message, self.settings, self.live, self.now))
+        except Ask as ask:
+            answer = Answer(await self._found_out(ask.question))
+            self.bug = await self.tx(lambda tx: handle(tx, message, self.settings, self.live, self.now, answer))
+
+    async def _found_out(self, question: Question) -> Any:
+        if question.kind == "wallet":
+            return self.wallet_test
+        if question.kind == "reconcile":
+            policy = ListPolicy(self.settings.payments, self.settings.unmatched_after_seconds)
+            found = await self.db.read_apart(lambda tx: compare(tx, self.lists, policy), seconds=60)
+            return Reconciliation(found.differences, found.more, found.counts, self.lists)
+        assert question.read is not None
+        try:
+            return await self.db.read_apart(question.read, seconds=60)
+        except Refusal as refusal:
+            return refusal
 
     def message(self, sender: str, text: str, *, said_at: int | None = None, signed: bool = False) -> Message:
         number = hashlib.sha256(f"message {next(self._numbers)}".encode()).hexdigest()
@@ -206,3 +268,20 @@ class Desk:
             return [each.body for each in outbox.due(tx, self.now, 1_000, ()) if each.kind == "replaceable"]
 
         return await self.tx(work)
+
+
+@asynccontextmanager
+async def desks(directory: Path) -> AsyncIterator[Callable[[], Awaitable[Desk]]]:
+    """Opens as many desks as are asked for, each over a fresh database with two wallets; closes them at the end."""
+    opened: list[Desk] = []
+
+    async def open_desk() -> Desk:
+        opened.append(Desk(await Database.open(directory / f"books{len(opened)}.db")))
+        await opened[-1].open_wallets()
+        return opened[-1]
+
+    try:
+        yield open_desk
+    finally:
+        for desk in opened:
+            await desk.db.close()

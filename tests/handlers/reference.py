@@ -10,13 +10,12 @@ from typing import Final
 
 from handlers import commands
 from handlers.commands.registry import reference_markdown
-from storage.db import Database
-from tests.handlers.desk import Desk
+from tests.handlers.desk import desks
 from tests.handlers.guides import rewritten
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 COMMANDS: Final = DOCS / "commands.md"
-GUIDES: Final = (DOCS / "operator-guide.md", DOCS / "lp-guide.md")
+GUIDES: Final = tuple(DOCS / name for name in ("operator-guide.md", "lp-guide.md", "emergencies.md"))
 _TABLE: Final = re.compile(r"(?<=<!-- written by make docs -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -29,22 +28,17 @@ def with_table(page: str) -> str:
     return f"{page[: found.start()]}\n{reference_markdown()}\n{page[found.end() :]}"
 
 
-async def _with_answers(guide: str, books: Path) -> str:
+async def _with_answers(guide: str, directory: Path) -> str:
     """The guide with the bot's own answers, given over fresh books."""
-    database = await Database.open(books)
-    try:
-        desk = Desk(database)
-        await desk.open_wallets()
-        return await rewritten(guide, desk)
-    finally:
-        await database.close()
+    async with desks(directory) as open_desk:
+        return await rewritten(guide, open_desk)
 
 
 def main() -> None:
     COMMANDS.write_text(with_table(COMMANDS.read_text(encoding="utf-8")), encoding="utf-8")
     for guide in GUIDES:
         with tempfile.TemporaryDirectory() as directory:
-            text = asyncio.run(_with_answers(guide.read_text(encoding="utf-8"), Path(directory) / "books.db"))
+            text = asyncio.run(_with_answers(guide.read_text(encoding="utf-8"), Path(directory)))
         guide.write_text(text, encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from ledger.states import AttemptState, EvidenceClass, LegStatus, SettlementStat
 from storage import attempts, legs, switches, wallets
 from storage.db import Tx
 from storage.switches import PAYMENTS, Switch
-from tests.handlers.desk import BEN, BOSS
+from tests.handlers.desk import BOSS
 from tests.handlers.till import INVOICE_SECONDS, POLICY, Till
 from tests.ledger.build import hash_of
 
@@ -164,7 +164,9 @@ def hold(tx: Tx, what: str, held: bool) -> None:
     """Stops or lets go what a leg to ben depends on."""
     said = Switch(held, 1_790_000_000 + (not held), BOSS, None)
     if what == "the LP":
-        tx.run("UPDATE lps SET frozen = ? WHERE pubkey = ?", (held, BEN))
+        switches.say(tx, switches.of_lp(2), said)
+    elif what == "the LP by its own word":
+        switches.say(tx, switches.of_lp_itself(2), said)
     elif what != "the wallet":
         switches.say(tx, PAYMENTS if what == "all payments" else switches.of_machine(1), said)
     elif held:
@@ -173,7 +175,7 @@ def hold(tx: Tx, what: str, held: bool) -> None:
         wallets.resume(tx)
 
 
-@pytest.mark.parametrize("what", ["all payments", "the machine", "the LP", "the wallet"])
+@pytest.mark.parametrize("what", ["all payments", "the machine", "the LP", "the LP by its own word", "the wallet"])
 async def test_what_is_held_is_neither_fetched_nor_sent(owed: Till, what: str) -> None:
     """What is ready stays so and uses up nothing; when the hold ends it leaves as it is."""
     await owed.desk.tx(lambda tx: hold(tx, what, True))

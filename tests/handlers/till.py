@@ -9,15 +9,12 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 
 from handlers import payment, proof, settlement, wallet_trouble
 from handlers.payment import Go, PaymentPolicy
 from handlers.proof import WalletWord
 from handlers.settlement import Received
-from ledger.decide.attempt import AttemptPolicy
-from ledger.decide.landing import LandingPolicy
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import AttemptState, EvidenceClass, SettlementStatus
 from nwc.event import Event
@@ -30,27 +27,12 @@ from storage import attempts, legs, settlements
 from storage.attempts import NewAttempt
 from storage.db import Tx
 from storage.verify import Report, check_books
-from tests.handlers.desk import ATM, ATM2, BOSS, Desk
+from tests.handlers.desk import ATM, ATM2, BOSS, SETTINGS, Desk
 from tests.ledger.build import hash_of, preimage
 from tests.nwc.made import invoice
 
-POLICY: Final = PaymentPolicy(
-    attempt=AttemptPolicy(
-        request_life=600,
-        request_margin=60,
-        resend=(20, 60, 180),
-        resolve=(2, 5, 15, 60, 300),
-        release_margin=600,
-        release_gap=60,
-        auto_release_max_sats=100_000,
-    ),
-    max_attempts=3,
-    invoice_min_left=120,
-    max_leg_sats=1_000_000,
-    max_day_sats=0,
-    operators=frozenset({BOSS}),
-)
-LANDING: Final = LandingPolicy(Decimal("0.02"), False)
+POLICY: Final = SETTINGS.payments
+LANDING: Final = SETTINGS.landing
 INVOICE_SECONDS: Final = 3_600
 
 

@@ -12,6 +12,7 @@ from ledger.decide.attempt import Request
 from ledger.facts import AttemptFacts, LegFacts, SettlementFacts
 from ledger.fees import FeeRates, TxType
 from ledger.model import (
+    Amounts,
     Attempt,
     EnrolmentStatus,
     Leg,
@@ -96,6 +97,18 @@ def settlement(**changes: Any) -> Settlement:
         processed_at=None,
     )
     return replace(made, **changes)
+
+
+LANDED = Amounts(108_000, 100_000, 8_000, 3_000, 5_000, 200_000)
+
+
+def scaled(**changes: Any) -> Settlement:
+    """The same cash-out, of which the machine gave out half of the cash."""
+    half: dict[str, Any] = {
+        "wire_sats": 54_000, "principal_sats": 50_000, "fee_sats": 4_000, "platform_fee_sats": 1_500,
+        "operator_fee_sats": 2_500, "fiat_minor": 100_000, "landed": LANDED,
+    }  # fmt: skip
+    return settlement(**{**half, **changes})
 
 
 def cash_in(**changes: Any) -> Settlement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from ledger import journal as books
 from ledger.balances import check_accounts, expected, read_journal
+from ledger.decide.distribution import still_due
 from ledger.facts import AttemptFacts, DepositFacts, JournalRow, LegFacts, SettlementFacts, Violation
 from ledger.journal import GENESIS, Entry, Posting, chain_hash
 from ledger.model import Leg, PlannedLeg, Settlement
 from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
-from tests.ledger.build import T, attempt, cash_in, leg, leg_facts, settlement, with_requests
+from tests.ledger.build import T, attempt, cash_in, leg, leg_facts, paid_leg, scaled, settlement, with_requests
 
 
 def chained(entries: Iterable[Entry]) -> list[JournalRow]:
@@ -39,30 +40,45 @@ def books_of(settlements: list[SettlementFacts], others: list[LegFacts], deposit
         if d.status is DepositStatus.CONFIRMED
     ]
     for facts in settlements:
-        if facts.settlement.status not in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
-            entries.append(books.settlement_accepted(facts.settlement))
-    for made in [made for facts in settlements for made in facts.legs] + others:
-        entries.append(books.legs_planned("S1", made.leg.machine_id, [planned(made.leg)]))
-        if made.leg.status is LegStatus.SKIPPED:
-            entries.append(books.leg_skipped(made.leg))
-        if made.leg.status is LegStatus.VOIDED:
-            entries.append(books.leg_voided(made.leg))
-        settled = [a.attempt for a in made.attempts if a.attempt.state is AttemptState.SETTLED]
-        if made.leg.status is LegStatus.COMPLETED:
-            entries.append(books.leg_completed(made.leg, sum(a.fees_msat for a in settled if not a.surplus)))
-        entries += [books.surplus_paid(made.leg, a.amount_msat, a.fees_msat) for a in settled if a.surplus]
+        made = facts.settlement
+        if made.status in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
+            continue
+        landed = replace(
+            made, landed=None, **asdict(made.as_landed), fee_mismatch_sats=made.as_landed.fee_mismatch_sats
+        )
+        entries += [books.settlement_accepted(landed), books.settlement_scaled(landed, made.amounts)]
+        if made.status is SettlementStatus.REFUNDED:
+            standing = [each.leg for each in facts.legs]
+            entries.append(books.settlement_refunded(made, still_due(made, standing)))
+    for each in [each for facts in settlements for each in facts.legs] + others:
+        entries += books_of_leg(each)
     return [entry for entry in entries if entry.postings]
 
 
+def books_of_leg(facts: LegFacts) -> list[Entry]:
+    """A voided one with an odd number was skipped before."""
+    made = facts.leg
+    entries = [books.legs_planned("S1", made.machine_id, [planned(made)])]
+    skipped = made.status is LegStatus.SKIPPED or (made.status is LegStatus.VOIDED and made.id % 2)
+    if skipped:
+        entries.append(books.leg_skipped(made))
+    if made.status is LegStatus.VOIDED:
+        entries.append(books.leg_voided(replace(made, status=LegStatus.SKIPPED if skipped else LegStatus.FAILED)))
+    settled = [each.attempt for each in facts.attempts if each.attempt.state is AttemptState.SETTLED]
+    if made.status is LegStatus.COMPLETED:
+        entries.append(books.leg_completed(made, sum(each.fees_msat for each in settled if not each.surplus)))
+    return entries + [books.surplus_paid(made, each.amount_msat, each.fees_msat) for each in settled if each.surplus]
+
+
 @st.composite
-def some_leg(draw: st.DrawFn, number: int) -> LegFacts:
+def some_leg(draw: st.DrawFn, number: int, most: int = 10**6, machine_id: int | None = None) -> LegFacts:
     kind = draw(st.sampled_from(LegType))
     status = draw(st.sampled_from(sorted(set(LegStatus) - {LegStatus.REFUNDED})))
-    amount = draw(st.integers(1, 10**6))
+    amount = draw(st.integers(1, most))
     fiat = kind in (LegType.DCA, LegType.SETTLEMENT)
     made = leg(
         id=number,
-        machine_id=draw(st.integers(1, 2)),
+        machine_id=draw(st.integers(1, 2)) if machine_id is None else machine_id,
         wallet=draw(st.sampled_from(["main", "other"])),
         type=kind,
         status=status,
@@ -90,12 +106,13 @@ def some_leg(draw: st.DrawFn, number: int) -> LegFacts:
 
 @st.composite
 def some_settlement(draw: st.DrawFn, number: int) -> SettlementFacts:
-    build = draw(st.sampled_from([settlement, cash_in]))
+    build = draw(st.sampled_from([settlement, cash_in, scaled]))
     status = draw(st.sampled_from(SettlementStatus))
     made: Settlement = build(id=number, machine_id=draw(st.integers(1, 2)), status=status)
     if status in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
         return SettlementFacts(made, ())
-    return SettlementFacts(made, tuple(draw(some_leg(number * 10 + n)) for n in range(draw(st.integers(0, 3)))))
+    legs = [draw(some_leg(number * 10 + n, 500, made.machine_id)) for n in range(draw(st.integers(0, 3)))]
+    return SettlementFacts(made, tuple(each for each in legs if made.owed.get(each.leg.type) != 0))
 
 
 DEPOSITS = st.lists(
@@ -145,19 +162,40 @@ def test_the_balances_of_a_cash_out_that_is_paid() -> None:
     }
 
 
-def test_of_a_scaled_settlement_the_rest_of_what_came_is_kept() -> None:
-    half = settlement(
-        wire_sats=54_000, principal_sats=50_000, fee_sats=4_000, platform_fee_sats=1_500, operator_fee_sats=2_500,
-        fiat_minor=100_000, status=SettlementStatus.PARTIAL,
-    )  # fmt: skip
-    balances = expected([SettlementFacts(half, (), landed_wire_sats=108_000)], [], [])
+@pytest.mark.parametrize("kind", [LegType.DCA, LegType.SETTLEMENT])
+def test_an_lp_that_was_paid_has_less_in_fiat(kind: LegType) -> None:
+    paid = paid_leg(7, type=kind, lp_id=3, fiat_minor=6_000, payee="lp:3")
+    balances = expected([], [paid], [])
+    assert balances["liabilities:lp:l3:m1", "GTQ"] == 6_000
+    assert balances["equity:exchange:m1", "GTQ"] == -6_000
+    assert balances["assets:wallet:main", "msat"] == -3_001_000
+
+
+def test_of_a_scaled_settlement_the_customer_is_owed_the_rest() -> None:
+    balances = expected([SettlementFacts(scaled(status=SettlementStatus.PARTIAL), ())], [], [])
     assert balances["assets:wallet:main", "msat"] == 108_000_000
-    assert balances["equity:kept:m1", "msat"] == -54_000_000
+    assert balances["liabilities:undispensed:m1", "msat"] == -54_000_000
+    assert balances["liabilities:due:principal:m1", "msat"] == -50_000_000
     assert balances["assets:cash:m1", "GTQ"] == -100_000
-    given_out = expected(
-        [SettlementFacts(replace(half, tx_type=cash_in().tx_type), (), landed_wire_sats=92_000)], [], []
+
+
+def test_of_a_refunded_settlement_nothing_is_due() -> None:
+    """The platform was paid its 1,500; the rest of what came is kept, and 80,000 of it are paid back."""
+    facts = SettlementFacts(
+        scaled(status=SettlementStatus.REFUNDED),
+        (
+            paid_leg(1, amount_sats=1_500),
+            leg_facts(leg(id=2, type=LegType.OPERATOR_SPLIT, status=LegStatus.VOIDED, amount_sats=2_500)),
+            leg_facts(leg(id=3, type=LegType.REFUND, amount_sats=80_000, payee="customer:12")),
+        ),
     )
-    assert given_out["equity:kept:m1", "msat"] == 38_000_000
+    balances = {key: value for key, value in expected([facts], [], []).items() if value and key[1] == "msat"}
+    assert balances == {
+        ("assets:wallet:main", "msat"): 106_500_000 - 1_000,
+        ("expenses:routing:main", "msat"): 1_000,
+        ("liabilities:payable:customer:12", "msat"): -80_000_000,
+        ("equity:kept:m1", "msat"): -26_500_000,
+    }
 
 
 def test_a_payee_that_gave_it_back_has_it_no_more() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from ledger.facts import (
     DepositFacts,
     EnrolmentFacts,
     LegFacts,
+    ProvenFacts,
     SettlementFacts,
     Violation,
     WalletRow,
@@ -25,11 +26,13 @@ from ledger.invariants import (
     check_leg,
     check_settlement,
     check_wallet,
+    check_wallet_settlements,
 )
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
 from tests.ledger.build import (
     HASH,
+    LANDED,
     T,
     attempt,
     cash_in,
@@ -39,6 +42,7 @@ from tests.ledger.build import (
     paid_leg,
     preimage,
     request,
+    scaled,
     settlement,
     with_requests,
 )
@@ -192,6 +196,9 @@ def own(status: LegStatus, *, fee: int = 3_000, split: int = 5_000, dca: int = 1
     return [leg_facts(one) for one in made if one.amount_sats]
 
 
+RESTORED = asdict(LANDED)
+"""Scaled, and scaled back to all of it."""
+
 PAID = [
     paid_leg(1),
     paid_leg(2, amount_sats=5_000, type=LegType.OPERATOR_SPLIT),
@@ -199,8 +206,8 @@ PAID = [
 ]
 
 
-def check(made: Settlement, legs: list[LegFacts], landed: int | None = None) -> list[str]:
-    return names(check_settlement(SettlementFacts(made, tuple(legs), landed)))
+def check(made: Settlement, legs: list[LegFacts]) -> list[str]:
+    return names(check_settlement(SettlementFacts(made, tuple(legs))))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +217,9 @@ def check(made: Settlement, legs: list[LegFacts], landed: int | None = None) -> 
         (settlement(status=S.REJECTED), []),
         (settlement(status=S.REJECTED, wire_sats=-7), []),
         (settlement(status=S.PENDING), []),
-        (settlement(status=S.PARTIAL), own(L.VOIDED)),
+        (scaled(status=S.PARTIAL), own(L.VOIDED)),
+        (scaled(), [*own(L.VOIDED), *own(L.PENDING, fee=1_500, split=2_500, dca=50_000)]),
+        (scaled(**RESTORED), own(L.PENDING)),
         (settlement(status=S.PROCESSING), own(L.PENDING)),
         (settlement(status=S.PROCESSING), [PAID[0], *own(L.PENDING)[1:]]),
         (settlement(status=S.PROCESSING), [*own(L.VOIDED), *own(L.PENDING)]),
@@ -260,9 +269,29 @@ def test_one_part_cannot_make_up_for_another() -> None:
     assert check(settlement(), own(L.PENDING, fee=2_000, split=6_000)) == ["settlement_sum", "settlement_sum"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"landed": replace(LANDED, wire_sats=107_999)},
+        {"landed": replace(LANDED, principal_sats=99_999)},
+        {"landed": replace(LANDED, wire_sats=54_000, principal_sats=49_000, fee_sats=5_000)},
+        {"landed": replace(LANDED, wire_sats=53_000, principal_sats=52_000, fee_sats=1_000)},
+        {"landed": None},
+    ],
+)
+def test_a_settlement_is_scaled_to_a_part_of_what_landed(changes: dict[str, Any]) -> None:
+    assert check(scaled(status=S.PARTIAL, **changes), []) == ["settlement_landed"]
+
+
+def test_only_a_cash_out_is_scaled() -> None:
+    landed = replace(LANDED, wire_sats=92_000)
+    assert check(cash_in(status=S.PENDING, landed=landed), []) == ["settlement_landed"]
+    assert check(cash_in(status=S.PENDING, landed=LANDED), []) == ["settlement_landed"]
+
+
 @pytest.mark.parametrize("status", [S.PENDING, S.PARTIAL, S.REFUNDED, S.ERRORED])
 def test_before_a_plan_there_may_be_less_in_legs_and_never_more(status: SettlementStatus) -> None:
-    made = settlement(status=status)
+    made = settlement(status=status, landed=LANDED)
     assert check(made, own(L.SKIPPED, dca=99_999)) == []
     assert check(made, own(L.SKIPPED, dca=100_001)) == ["settlement_sum"]
 
@@ -287,10 +316,11 @@ def test_a_leg_of_another_kind_is_owed_by_no_settlement() -> None:
         (S.PARTIAL, own(L.PENDING)),
         (S.ERRORED, own(L.PENDING)),
         (S.REFUNDED, own(L.PENDING)),
+        (S.REFUNDED, own(L.FAILED)),
     ],
 )
 def test_a_status_that_its_legs_do_not_bear_out(status: SettlementStatus, legs: list[LegFacts]) -> None:
-    assert check(settlement(status=status), legs) == ["settlement_status"]
+    assert check(settlement(status=status, landed=LANDED), legs) == ["settlement_status"]
 
 
 def test_what_is_wrong_with_a_leg_is_found_through_its_settlement() -> None:
@@ -319,9 +349,13 @@ def test_refunds() -> None:
 
 
 def test_the_refund_of_a_scaled_settlement_is_bounded_by_what_came() -> None:
-    back = settlement(status=S.REFUNDED)
-    assert check(back, [refund(120_000)], landed=120_000) == []
-    assert check(back, [refund(120_001)], landed=120_000) == ["refund"]
+    back = scaled(status=S.REFUNDED)
+    assert check(back, [refund(54_000), refund(54_000)]) == []
+    assert check(back, [refund(108_001)]) == ["refund"]
+
+
+def test_who_paid_in_cash_gets_no_sats_back() -> None:
+    assert check(cash_in(status=S.REFUNDED), [refund(1)]) == ["refund"]
 
 
 # -- 4: enrolments, credits --------------------------------------------------------------------------------------------
@@ -428,6 +462,35 @@ def test_what_the_wallets_list_may_lack_or_have_too_much() -> None:
     assert check_wallet([WalletRow(HASH, True, 6)], {}, set()) == (
         Violation("unexplained_payment", HASH, "6 msat went out"),
     )
+
+
+PROVEN = [ProvenFacts("S1", WalletRow(hash_of(1), False, 5)), ProvenFacts("S2", WalletRow(hash_of(2), True, 9))]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ([WalletRow(hash_of(1), False, 5), WalletRow(hash_of(2), True, 9), WalletRow(HASH, False, 7)], ()),
+        ([WalletRow(hash_of(1), False, 5), WalletRow(hash_of(2), True, 9), WalletRow(hash_of(3), True, 9)], ()),
+        (
+            [WalletRow(hash_of(1), True, 5), WalletRow(hash_of(2), True, 8)],
+            (
+                Violation("not_in_wallet", "S1", "paid with 5 msat, not in the list"),
+                Violation("wallet_amount", "S2", "paid with 9 msat, listed 8"),
+            ),
+        ),
+        (
+            [*(each.row for each in PROVEN), WalletRow(hash_of(2), False, 9), WalletRow(hash_of(3), False, 4)],
+            (
+                Violation("unexplained_payment", hash_of(2), "9 msat came in"),
+                Violation("unexplained_payment", hash_of(3), "4 msat came in"),
+            ),
+        ),
+    ],
+)
+def test_what_the_wallets_list_says_of_settlements(listed: list[WalletRow], expected: tuple[Violation, ...]) -> None:
+    """S1 is a cash-out, S2 a cash-in; HASH is known otherwise."""
+    assert check_wallet_settlements(listed, PROVEN, {HASH}) == expected
 
 
 # -- 6: changes of state -----------------------------------------------------------------------------------------------

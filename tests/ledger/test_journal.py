@@ -14,7 +14,7 @@ from ledger.fees import FeeRates, TxType, fees_of
 from ledger.journal import GENESIS, Entry, Posting, chain_hash
 from ledger.model import PlannedLeg
 from ledger.states import LegStatus, LegType
-from tests.ledger.build import cash_in, leg, settlement
+from tests.ledger.build import LANDED, cash_in, leg, scaled, settlement
 
 
 def rows(entry: Entry) -> dict[tuple[str, str], int]:
@@ -72,6 +72,39 @@ def test_every_accepted_settlement_balances(tx_type: TxType, principal: int, fee
             fee_mismatch_sats=fees.fee_mismatch_sats,
         )
     )
+
+
+def test_a_cash_out_that_is_scaled() -> None:
+    """Half of the cash stayed in the machine: half of the wire is the customer's, and as much less is due to others."""
+    half = replace(LANDED, wire_sats=54_010, principal_sats=50_000, fee_sats=4_010, platform_fee_sats=1_500,
+                   operator_fee_sats=2_500, fiat_minor=100_000)  # fmt: skip
+    entry = books.settlement_scaled(settlement(), half)
+    assert (entry.kind, entry.ref) == ("settlement.scaled", "S12")
+    assert rows(entry) == {
+        ("liabilities:due:principal:m1", "msat"): 50_000_000,
+        ("liabilities:due:platform:m1", "msat"): 1_500_000,
+        ("liabilities:due:operator:m1", "msat"): 2_500_000,
+        ("income:mismatch:m1", "msat"): -10_000,
+        ("liabilities:undispensed:m1", "msat"): -53_990_000,
+        ("assets:cash:m1", "GTQ"): 100_000,
+        ("equity:exchange:m1", "GTQ"): -100_000,
+    }
+    back = rows(books.settlement_scaled(scaled(), LANDED))
+    there = rows(books.settlement_scaled(settlement(), scaled().amounts))
+    assert back == {key: -amount for key, amount in there.items()}
+    assert books.settlement_scaled(settlement(), LANDED).postings == ()
+
+
+def test_what_is_not_due_any_more_is_kept_for_the_refund() -> None:
+    due = {LegType.SUPER_FEE: 0, LegType.OPERATOR_SPLIT: 2_500, LegType.DCA: 50_000}
+    entry = books.settlement_refunded(scaled(), due)
+    assert (entry.kind, entry.ref) == ("settlement.refunded", "S12")
+    assert rows(entry) == {
+        ("liabilities:due:operator:m1", "msat"): 2_500_000,
+        ("liabilities:due:principal:m1", "msat"): 50_000_000,
+        ("liabilities:undispensed:m1", "msat"): 54_000_000,
+        ("equity:kept:m1", "msat"): -106_500_000,
+    }
 
 
 def test_legs_move_what_is_due_to_those_who_get_it() -> None:
@@ -151,6 +184,19 @@ def test_what_is_voided_comes_back_to_where_it_was_due(leg_type: LegType) -> Non
     there = rows(books.legs_planned("S12", 1, [planned]))
     back = rows(books.leg_voided(leg(type=leg_type)))
     assert {key: there[key] + back[key] for key in there} == dict.fromkeys(there, 0)
+
+
+@pytest.mark.parametrize("leg_type", [LegType.SUPER_FEE, LegType.OPERATOR_SPLIT, LegType.DCA])
+def test_a_skipped_leg_that_is_voided_gives_back_what_it_kept(leg_type: LegType) -> None:
+    skipped = PlannedLeg(leg_type, LegStatus.SKIPPED, 3_000, "none", None, "x", reason="no target")
+    there = rows(books.legs_planned("S12", 1, [skipped]))
+    back = rows(books.leg_voided(leg(type=leg_type, status=LegStatus.SKIPPED, payee="none")))
+    assert {key: there[key] + back[key] for key in there} == dict.fromkeys(there, 0)
+
+
+@pytest.mark.parametrize("leg_type", [LegType.REFUND, LegType.SETTLEMENT])
+def test_what_was_kept_and_is_kept_again_is_no_entry(leg_type: LegType) -> None:
+    assert books.leg_voided(leg(type=leg_type, status=LegStatus.SKIPPED)).postings == ()
 
 
 def test_an_entry_that_does_not_balance_cannot_be_made() -> None:

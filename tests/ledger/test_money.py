@@ -16,6 +16,7 @@ from ledger.money import (
     decimal_text,
     fiat_digits,
     fiat_text,
+    fiat_to_sats,
     fiat_to_sats_floor,
     fiat_value_in_sats,
     fraction_text,
@@ -23,6 +24,7 @@ from ledger.money import (
     parse_fiat,
     parse_fraction,
     sats_to_fiat,
+    share_of,
     share_ppm,
 )
 
@@ -171,6 +173,11 @@ def test_halves_go_to_the_even_sat(amount: int, share: int) -> None:
     assert share_ppm(amount, 500_000) == share
 
 
+@given(st.integers(0, 10**15), st.integers(0, 10**15), st.integers(1, 10**15))
+def test_a_part_of_a_whole_is_exact_and_halves_go_to_even(amount: int, part: int, whole: int) -> None:
+    assert share_of(amount, part, whole) == round(Fraction(amount * part, whole))
+
+
 RATES = st.builds(lambda digits, places: Decimal(digits).scaleb(-places), st.integers(1, 10**12), st.integers(0, 12))
 
 
@@ -179,6 +186,7 @@ def test_fiat_to_sats_is_exact_whatever_the_context_of_the_caller(minor: int, cu
     exact = Fraction(minor, 10 ** fiat_digits(currency)) * Fraction(rate)
     with localcontext(prec=3):
         assert fiat_to_sats_floor(minor, currency, rate) == exact.numerator // exact.denominator
+        assert fiat_to_sats(minor, currency, rate) == round(exact)
         assert Fraction(fiat_value_in_sats(minor, currency, rate)) == exact
 
 

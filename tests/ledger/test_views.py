@@ -18,6 +18,7 @@ from ledger.views import (
     EnrolmentTotals,
     UnmatchedPayment,
     WorklistItem,
+    average_cost,
     average_rate,
     content_digest,
     content_text,
@@ -264,6 +265,25 @@ def test_the_average_rate_is_close_and_plain(sats: int, minor: int, currency: st
     assert "E" not in text
     exact = Fraction(sats * {"GTQ": 100, "JPY": 1, "KWD": 1_000}[currency], minor)
     assert abs(Fraction(Decimal(text)) - exact) <= exact / 10**7
+
+
+@pytest.mark.parametrize(
+    ("sats", "minor", "cost"),
+    [
+        (75_000, 150_000, 200_000),
+        (100_000, 212_500, 212_500),
+        (3, 1, 33_333),
+        (3, 2, 66_667),
+        (200_000, 1, 0),
+        (200_000, 3, 2),
+        (200_000, 5, 2),
+        (0, 5, None),
+        (5, 0, None),
+    ],
+)
+def test_what_sats_cost_on_average(sats: int, minor: int, cost: int | None) -> None:
+    """For 100,000 sats, half to even."""
+    assert average_cost(sats, minor, 100_000) == cost
 
 
 def test_a_balance_at_very_many_machines_fits_and_counts_the_rest() -> None:

@@ -41,7 +41,7 @@ def test_what_is_refused(text: str, code: str, says: str) -> None:
     with pytest.raises(InvoiceRefused, match=says) as refused:
         check_invoice(decode(text), RULES, amount_msat=WANTED, now=NOW)
     assert refused.value.code == code
-    assert refused.value.sentence == str(refused.value)
+    assert str(refused.value.said) == str(refused.value)
 
 
 def test_the_edges_pass() -> None:

@@ -70,3 +70,28 @@ def test_what_is_not_quite_a_key() -> None:
     assert not is_public_key(HEX.upper())
     with pytest.raises(BadPublicKey, match="too short"):
         parse_public_key(bech32.encode("npub", bytes.fromhex(HEX)[:20]))
+
+
+NPROFILE = (
+    "nprofile1qqsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpp4mhxue69uhhytnc9e3k7mgpz4mhxue69uhkg6nzv9ejuump"
+    "v34kytnrdaksjlyr9p"
+)
+
+
+def test_nprofile_nip_19_example() -> None:
+    key = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
+    assert parse_public_key(NPROFILE) == parse_public_key(f"nostr:{NPROFILE}") == key
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\x00", b"\x00\x20" + b"\x01" * 31, b"\x01\x02ab", b"\x00\xff" + b"\x01" * 32, b"\x00\x20" + b"\xff" * 32],
+)
+def test_nprofile_without_a_key(raw: bytes) -> None:
+    with pytest.raises(BadPublicKey):
+        parse_public_key(bech32.encode("nprofile", raw))
+
+
+def test_nprofile_mistyped() -> None:
+    with pytest.raises(BadPublicKey, match="can't be read"):
+        parse_public_key(NPROFILE[:-1] + "q")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform, SplitShare
 from storage import lps, machines, orders, platform, splits, switches, wallets
@@ -116,6 +117,39 @@ async def test_wallets(database: Database) -> None:
         assert wallets.resume(tx) == 1
         assert wallets.resume(tx) == 0
         assert wallets.get(tx, "third") is None
+
+    await database.write(work)
+
+
+async def test_a_rotated_connection(database: Database) -> None:
+    """The same wallet is no longer paused, and is known as well as before; another one is met for the first time."""
+
+    def work(tx: Tx) -> None:
+        def meet(wallet: str, client: str, now: int) -> wallets.Wallet:
+            wallets.register(tx, "main", wallet_pubkey=wallet, client_pubkey=client, now=now)
+            found = wallets.get(tx, "main")
+            assert found is not None
+            return found
+
+        meet(KEY, KEY, 1)
+        wallets.set_profile(tx, "main", WalletProfile.LNBITS)
+        wallets.set_balance(tx, "main", 5_000, 5)
+        wallets.set_scanned(tx, "main", 9)
+        assert wallets.pause(tx, "main", "revoked", 0, 10)
+        wallets.set_told(tx, "main", 10)
+
+        again = meet(KEY, KEY, 20)
+        assert (again.paused_reason, again.pauses, again.told_at, again.connected_at) == ("revoked", 1, 10, 1)
+
+        rotated = meet(KEY, OTHER, 30)
+        assert (rotated.paused_reason, rotated.paused_at, rotated.pauses, rotated.told_at) == (None, None, 0, None)
+        assert (rotated.profile, rotated.balance_msat, rotated.scanned_until) == (WalletProfile.LNBITS, 5_000, 9)
+        assert (rotated.created_at, rotated.connected_at) == (1, 30)
+
+        another = meet(OTHER, OTHER, 40)
+        assert (another.profile, another.balance_msat, another.balance_at) == (WalletProfile.UNKNOWN, None, None)
+        assert (another.scanned_until, another.last_answer_at) == (0, None)
+        assert (another.created_at, another.connected_at) == (40, 40)
 
     await database.write(work)
 

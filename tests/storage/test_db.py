@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from ledger.errors import Code, Refusal
 from storage import meta
-from storage.db import Database, Tx, open_snapshot
-from storage.errors import AlreadyRunning, StorageBroken, StorageError
+from storage.db import APART, Database, Tx, open_snapshot
+from storage.errors import AlreadyRunning, StorageBroken, StorageError, TookTooLong
 from storage.migrate import MIGRATIONS, migrate, migration_files, version_of
 
 
@@ -203,3 +204,78 @@ def test_migrations_are_numbered_without_a_gap(tmp_path: Path) -> None:
     (tmp_path / "0002_second.sql").write_text("")
     with pytest.raises(StorageError, match="without a gap"):
         migration_files(tmp_path)
+
+
+# --- reads apart ------------------------------------------------------------------------------------------------------
+
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+
+async def test_a_read_apart_sees_one_snapshot_and_stands_in_nobodys_way(db: Database) -> None:
+    await db.write(lambda tx: meta.put(tx, "word", "before"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(tx: Tx) -> list[str | None]:
+        first = meta.get(tx, "word")
+        begun.set()
+        assert go_on.wait(10)
+        return [first, meta.get(tx, "word")]
+
+    apart = asyncio.create_task(db.read_apart(work, seconds=20))
+    assert await asyncio.to_thread(begun.wait, 10)
+    await db.write(lambda tx: meta.put(tx, "word", "after"))
+    assert await db.read(lambda tx: meta.get(tx, "word")) == "after"
+    go_on.set()
+    assert await apart == ["before", "before"]
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await db.read_apart(lambda tx: meta.put(tx, "word", "never"), seconds=5)
+
+
+@pytest.mark.parametrize("steps", ["one endless statement", "endlessly many statements"])
+async def test_a_read_apart_ends_when_its_time_is_over(db: Database, steps: str) -> None:
+    def work(tx: Tx) -> None:
+        while True:
+            tx.one(LONG if steps == "one endless statement" else "SELECT 1")
+
+    with pytest.raises(TookTooLong):
+        await db.read_apart(work, seconds=0.05)
+    assert await db.read_apart(lambda tx: 7, seconds=5) == 7
+
+
+async def test_so_many_reads_apart_at_a_time_and_cancelling_ends_one(db: Database) -> None:
+    running = []
+
+    def work(tx: Tx) -> None:
+        running.append(tx)
+        tx.one(LONG)
+
+    reads = [asyncio.create_task(db.read_apart(work, seconds=50)) for _ in range(APART + 1)]
+    while len(running) < APART:
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+    assert len(running) == APART
+    reads[0].cancel()
+    while len(running) <= APART:  # the next one has its turn
+        await asyncio.sleep(0.005)
+    for read in reads:
+        read.cancel()
+    assert all(
+        isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*reads, return_exceptions=True)
+    )
+    assert await db.read_apart(lambda tx: 7, seconds=5) == 7
+
+
+async def test_closing_ends_reads_apart(tmp_path: Path) -> None:
+    db = await Database.open(tmp_path / "books.db")
+    begun = threading.Event()
+
+    def work(tx: Tx) -> None:
+        begun.set()
+        tx.one(LONG)
+
+    apart = asyncio.create_task(db.read_apart(work, seconds=50))
+    assert await asyncio.to_thread(begun.wait, 10)
+    async with asyncio.timeout(5):
+        await db.close()
+    with pytest.raises(TookTooLong):
+        await apart

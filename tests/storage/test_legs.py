@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage import attempts, legs, settlements
+from storage import attempts, legs, settlements, switches
 from storage.db import Tx
+from storage.switches import Switch
 from tests.handlers.conftest import desk, owed, till
 from tests.handlers.desk import BOSS
 from tests.handlers.till import Till, report
@@ -67,8 +68,9 @@ async def test_nothing_while_paused(owed: Till, what: str) -> None:
     assert len(await payable(owed)) == 4
 
 
-async def test_a_frozen_lp_alone_is_left_out(owed: Till) -> None:
-    await owed.desk.tx(lambda tx: tx.run("UPDATE lps SET frozen = 1 WHERE name = 'ana'"))
+@pytest.mark.parametrize("switch", [switches.of_lp(1), switches.of_lp_itself(1)])
+async def test_a_frozen_lp_alone_is_left_out(owed: Till, switch: str) -> None:
+    await owed.desk.tx(lambda tx: switches.say(tx, switch, Switch(True, owed.now, BOSS, None)))
     assert await payable(owed) == [("platform", 1), ("split", 2), ("lp", 4)]
 
 

@@ -231,7 +231,7 @@ async def test_balance_and_history(desk: Desk) -> None:
     assert (leg["amount_sats"], leg["fiat_amount"], leg["to"]) == (100_000, "2000.00", "ana@example.com")
     assert (await desk.ask(ANA, "history", since=desk.now + 1))["items"] == []
     assert (await desk.ask(ANA, "history", until="2020-01-01"))["items"] == []
-    assert "sintra: 0.00 GTQ of 2,000.00 GTQ left" in await desk.told(ANA, "Balance")
+    assert "sintra: Q0.00 of Q2,000.00 left" in await desk.told(ANA, "Balance")
     assert "100,000 sats" in await desk.told(ANA, "history")
 
 

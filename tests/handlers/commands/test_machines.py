@@ -59,6 +59,7 @@ async def test_the_machine_is_sent_the_sum_of_the_fees(desk: Desk) -> None:
         ({"name": "SINTRA "}, "conflict", "name"),
         ({"name": "***"}, "bad_request", "name"),
         ({"name": ANA}, "bad_request", "name"),
+        ({"name": "S12"}, "bad_request", "name"),
         ({"wallet": "main"}, "conflict", "wallet"),
         ({"wallet": "third"}, "bad_request", "wallet"),
         ({"fiat": "XXX"}, "bad_request", "fiat"),
@@ -144,3 +145,69 @@ async def test_list_and_show(desk: Desk) -> None:
     error = await desk.refused(BOSS, "machine.show", machine="sintar")
     assert (error["code"], error["field"]) == ("not_found", "machine")
     assert "do you mean sintra?" in error["message"]
+
+
+async def test_a_machine_that_was_never_used_is_removed(desk: Desk) -> None:
+    """With its enrolments, rule and switch; its LPs stay, and its key and wallet may be used again."""
+    await desk.with_machine()
+    await desk.with_lp(deposited=None)
+    await desk.ask(BOSS, "splits.set", machine="sintra", legs="100% a@example.com", confirm=True)
+    await desk.ask(BOSS, "pause", machine="sintra")
+    done = await desk.ask(BOSS, "machine.remove", machine="sintra")
+    assert (done["machine"], done["wallet"], done["removed"]) == ("sintra", "main", True)
+    for table in ("machines", "enrolments", "split_rules", "split_shares", "switches"):
+        assert await desk.count(f"SELECT count(*) FROM {table}") == 0, table
+    assert (await desk.audit())[-1] == ("machine remove", "sintra")
+    assert (await desk.ask(ANA, "balance"))["enrolments"] == []
+    await desk.with_machine()
+    assert (await desk.ask(BOSS, "machine.show", machine="sintra"))["paused"] is False
+    assert (await desk.ask(BOSS, "lp.add", machine="sintra", npub="ana"))["onboarded"] is True
+
+
+async def test_a_machine_with_records_is_not_removed(desk: Desk) -> None:
+    await desk.with_machine()
+    await desk.ask(BOSS, "machine.add", **ADD)
+    await desk.cash_out()
+    error = await desk.refused(BOSS, "machine.remove", machine="sintra")
+    assert (error["code"], error["field"]) == ("bad_state", "machine")
+    assert error["message"].endswith("machine set sintra active=off")
+    await desk.ask(BOSS, "lp.add", machine="cafe-mall", npub=ANA, name="ana")
+    await desk.ask(ANA, "join", target="ana@example.com")
+    made = await desk.ask(BOSS, "deposit.add", machine="cafe-mall", lp="ana", amount="1")
+    await desk.ask(BOSS, "deposit.delete", deposit=made["id"])
+    assert (await desk.refused(BOSS, "machine.remove", machine="cafe-mall"))["code"] == "bad_state"
+    assert (await desk.refused(BOSS, "machine.remove", machine="nowhere"))["code"] == "not_found"
+
+
+async def test_cassettes_are_not_there_until_a_machine_reports_them(desk: Desk) -> None:
+    await desk.with_machine()
+    orders: list[tuple[str, dict[str, Any]]] = [
+        ("cassette.list", {}),
+        ("cassette.set", {"position": 1, "count": "0"}),
+        ("cassette.set", {"position": "2", "denomination": 20}),
+        ("cassette.publish", {}),
+    ]
+    for method, params in orders:
+        error = await desk.refused(BOSS, method, machine="sintra", **params)
+        assert (error["code"], error["field"]) == ("not_found", "machine")
+        assert error["message"].startswith("sintra has not reported its cassettes")
+        assert (await desk.refused(BOSS, method, machine="sintar", **params))["message"].endswith("sintra?")
+    assert "has not reported" in str(await desk.say(BOSS, "cassette set sintra 1 count=180"))
+
+
+async def test_cassette_set_refuses(desk: Desk) -> None:
+    cases: list[tuple[dict[str, Any], str | None]] = [
+        ({"count": 1}, "position"),
+        ({"position": 1}, None),
+        ({"position": 0, "count": 1}, "position"),
+        ({"position": 100, "count": 1}, "position"),
+        ({"position": "x", "count": 1}, "position"),
+        ({"position": 1, "count": -1}, "count"),
+        ({"position": 1, "count": 100_001}, "count"),
+        ({"position": 1, "denomination": 0}, "denomination"),
+        ({"position": 1, "denomination": 10_000_001}, "denomination"),
+        ({"position": 1, "denomination": 1.5}, "denomination"),
+    ]
+    for params, field in cases:
+        error = await desk.refused(BOSS, "cassette.set", machine="sintra", **params)
+        assert (error["code"], error.get("field")) == ("bad_request", field), params

@@ -101,3 +101,25 @@ async def test_the_platform_fee_is_capped_by_every_active_machine(desk: Desk) ->
     error = await desk.refused(SUPER, "platform.set", cash_in_fee="9%")
     assert (error["code"], error["machines"], error["field"]) == ("cap_exceeded", ["mall"], "cash_in_fee")
     assert (await desk.ask(SUPER, "platform.show"))["cash_in_fee"] == "0.08"
+
+
+async def test_clear_leaves_the_default_and_then_nothing(desk: Desk) -> None:
+    await desk.with_machine()
+    await desk.ask(BOSS, "machine.add", npub=npub_of(ATM2), name="mall", wallet="second", fiat="EUR")
+    error = await desk.refused(BOSS, "splits.clear", machine="sintra")
+    assert (error["code"], "no rule of its own" in error["message"]) == ("not_found", True)
+    assert (await desk.refused(BOSS, "splits.clear"))["code"] == "not_found"
+    await desk.ask(BOSS, "splits.set", legs="100% all@example.com", confirm=True)
+    await desk.ask(BOSS, "splits.set", machine="sintra", legs="100% me@example.com", confirm=True)
+    text = await desk.told(BOSS, "splits clear sintra")
+    assert "100% to all@example.com" in text
+    await desk.ask(BOSS, "splits.set", machine="sintra", legs="100% me@example.com", confirm=True)
+    done = await desk.ask(BOSS, "splits.clear")
+    assert done == {"machine": None, "source": None, "legs": [], "kept_at": ["mall"]}
+    assert (await desk.ask(BOSS, "splits.show", machine="sintra"))["source"] == "machine"
+    text = await desk.told(BOSS, "splits clear sintra")
+    assert "Operator fees stay in the wallet, for no rule is in force: mall, sintra" in text
+    await desk.ask(BOSS, "machine.set", machine="mall", active=False)
+    await desk.ask(BOSS, "splits.set", machine="sintra", legs="100% me@example.com", confirm=True)
+    assert (await desk.ask(BOSS, "splits.clear", machine="sintra"))["kept_at"] == ["sintra"]
+    assert ("splits clear", "default splits") in await desk.audit()

@@ -1,0 +1,60 @@
+"""The words in Spanish: English template to Spanish one, the same placeholders in both.
+
+As it is read on a phone in Guatemala: usted, short, plain. One word stands for one thing:
+
+| English | Spanish |
+|---|---|
+| machine | cajero |
+| LP | LP |
+| to enrol, to join | inscribir, unirse |
+| applicant | solicitante |
+| deposit | depósito |
+| balance, what is left | saldo, quedan |
+| settlement | transacción |
+| cash-in, cash-out | ingreso, retiro |
+| payment, payout | pago |
+| attempt | intento |
+| proof | comprobante |
+| invoice | factura |
+| wallet, wallet connection | billetera, conexión de billetera |
+| target, its cool-down | destino, espera |
+| split rule, share | reparto, parte |
+| fee | comisión |
+| principal | principal |
+| to freeze, to pause, to resume | congelar, pausar, reanudar |
+| refund | reembolso |
+| public key | llave pública |
+| cassette | gaveta |
+| worklist | pendientes |
+| order | orden |
+| code | código |
+| audit log | bitácora |
+| report | informe |
+| message, notice | mensaje, aviso |
+
+What is typed (orders, names of parameters, values such as `status=errored`) stays English, and so do sats and relays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from handlers.replies.spanish import (
+    general,
+    lps,
+    machines,
+    meanings,
+    names,
+    payments,
+    refusals,
+    reports,
+    settlements,
+    targets,
+)
+
+FIRST_WORDS: Final = frozenset(
+    {"ayuda", "confirmar", "estado", "historial", "hola", "idioma", "pendientes", "saldo", "unirse"}
+)
+PARTS: Final = (general, names, lps, machines, payments, settlements, reports, refusals, targets, meanings)
+CATALOGUE: Final[Mapping[str, str]] = {english: spanish for part in PARTS for english, spanish in part.TEXTS.items()}

@@ -1,0 +1,73 @@
+"""Everything that the bot can say is said once in a real run, and every answer of it in every language."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+from handlers import fixed_mode, replies
+from handlers.fixed_mode import FixedMode
+from ledger.states import AttemptState, EvidenceClass
+from nwc.keys import npub_of
+from tests.handlers.desk import ANA, ATM2, BEN, BOSS, Desk, desks
+from tests.handlers.guides import Replay, turns
+from tests.handlers.reference import GUIDES
+from tests.handlers.speaking import Interpreter
+from tests.handlers.till import Till
+
+DAY = 86_400
+
+
+async def test_every_wording_is_said_and_holds_in_every_language(
+    said_in_every_language: Interpreter, owed: Till, tmp_path: Path
+) -> None:
+    """The guides hold most of it; the rest is what seldom happens."""
+    interpreter = said_in_every_language
+    interpreter.heard.clear()
+    async with desks(tmp_path) as open_desk:
+        for guide in GUIDES:
+            replay = Replay(open_desk)
+            for turn in turns(guide.read_text(encoding="utf-8")):
+                await replay.answer(turn)
+    await _seldom(owed)
+    assert replies.TEXTS.keys() - interpreter.heard.keys() == set()
+
+
+async def _seldom(till: Till) -> None:
+    desk = till.desk
+    await _taken_back(desk)
+    await desk.ask(BEN, "prefs.set", notify=True)
+    made = await desk.ask(BOSS, "deposit.add", machine="sintra", lp="ben", amount="20")
+    await desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
+    await desk.told(BEN, "prefs set target=other@example.com")
+    await till.answer(await till.sent(2, 1), "RATE_LIMITED")
+    await till.sent(3, 2)
+    await till.release(2)
+    assert await till.learn(2, EvidenceClass.CLAIM) is AttemptState.CLAIMED
+    await _at_fixed_times(desk)
+
+
+async def _taken_back(desk: Desk) -> None:
+    """A machine and an LP that were never used."""
+    await desk.ask(BOSS, "machine.add", npub=npub_of(ATM2), name="coban", wallet="second", fiat="GTQ")
+    await desk.ask(BOSS, "lp.add", machine="coban", npub="ben")
+    await desk.ask(BOSS, "lp.remove", machine="coban", lp="ben")
+    await desk.ask(BOSS, "machine.remove", machine="coban")
+
+
+async def _at_fixed_times(desk: Desk) -> None:
+    """By order while a rate is known, by schedule when none is known any more."""
+    policy = FixedMode(("09:00", "21:00"), UTC, DAY)
+    desk.with_settings(fixed_mode=policy)
+    await desk.ask(ANA, "prefs.set", mode="fixed", daily_limit="10")
+    preview = await desk.told(BOSS, "fixed run sintra")
+    await desk.told(BOSS, preview.splitlines()[-1].partition(": ")[2])
+    for _ in range(2):  # the first look only begins the schedule
+        next_at = fixed_mode.next_slot(policy, desk.now)
+        assert next_at is not None
+        desk.now = next_at + DAY
+        await desk.tx(
+            lambda tx: fixed_mode.run_scheduled(
+                tx, policy, configured=desk.settings.wallets, operators={BOSS}, now=desk.now
+            )
+        )
