@@ -54,18 +54,25 @@ class Bot:
 
 
 def configure(
-    directory: Path, *, keys: Keys, relays: Sequence[str], operators: Sequence[str], wallet_uri: str, **nostr: Any
+    directory: Path,
+    *,
+    keys: Keys,
+    relays: Sequence[str],
+    dm_relays: Sequence[str],
+    operators: Sequence[str],
+    wallets: Mapping[str, str],
 ) -> Path:
-    """Writes the configuration of a bot with an empty database and the wallet `main`."""
+    """Writes the configuration of a bot with an empty database. `wallets` are their addresses, by name."""
     directory.mkdir(parents=True, exist_ok=True)
-    for file, secret in (("operator.nsec", keys.nsec()), ("main.nwc", wallet_uri)):
+    files = {f"{name}.nwc": uri for name, uri in wallets.items()}
+    for file, secret in {"operator.nsec": keys.nsec(), **files}.items():
         (directory / file).write_text(secret)
         (directory / file).chmod(0o600)
     sections: dict[str, Mapping[str, Any]] = {
         "identity": {"key": "file:operator.nsec", "name": "Sintra ATMs"},
-        "nostr": {"relays": list(relays), **nostr},
+        "nostr": {"relays": list(relays), "dm_relays": list(dm_relays)},
         "roles": {"operators": list(operators)},
-        "wallets.main": {"uri": "file:main.nwc"},
+        **{f"wallets.{name}": {"uri": f"file:{name}.nwc"} for name in wallets},
         "payouts": HASTE,
     }
     lines = [

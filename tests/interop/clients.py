@@ -1,4 +1,7 @@
-"""People and machines at Nostr clients that are not ours: nostr-tools on node (clients.mjs), driven from a test."""
+"""People and machines at Nostr clients that are not ours, on node, driven from a test.
+
+They are made of nostr-tools (clients.mjs); people's apps also of applesauce (applesauce.mjs).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from bot.nostr import Keys
+from bot.nostr import Keys, npub_of
 from tests.crash.shop import until
 from tests.parts.node import NodePeer
 
@@ -51,8 +54,8 @@ class Heard:
 class Clients(NodePeer):
     """One node process with as many clients as its tests open. An async context."""
 
-    def __init__(self, *, life_seconds: int = 120) -> None:
-        super().__init__("clients.mjs", {}, life_seconds=life_seconds)
+    def __init__(self, script: str = "clients.mjs", *, life_seconds: int = 120) -> None:
+        super().__init__(script, {}, life_seconds=life_seconds)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._people: dict[str, Person] = {}
@@ -68,16 +71,30 @@ class Clients(NodePeer):
         await asyncio.gather(self._reader, return_exceptions=True)
         await super().__aexit__(*failure)
 
-    async def open(
-        self, bot: str, relays: Sequence[str], *, inbox: Sequence[str] = (), keys: Keys | None = None
+    async def open(self, bot: str, relays: Sequence[str], *, keys: Keys | None = None) -> Person:
+        """A program or a machine that writes and reads at `relays`."""
+        return await self._person("open", bot, keys, bot=bot, relays=list(relays))
+
+    async def app(
+        self, bot: str, index: str, *, mailbox: str | None = None, says: Sequence[str] = (), keys: Keys | None = None
     ) -> Person:
-        """Somebody who publishes at `relays`, and reads messages there or else at `inbox`."""
-        keys = keys or Keys.generate()
-        person = Person(self, str(next(self._numbers)), keys, bot)
+        """A person's app. What it is told is the bot's npub and a relay to look that up at; it writes where the bot
+        says. It reads at `mailbox` and says so in a kind 10050 of its own (which names `says`, where that is given);
+        without one it reads where the bot does."""
+        said = list(says) or ([mailbox] if mailbox else [])
+        return await self._person("app", bot, keys, bot=npub_of(bot), index=index, mailbox=mailbox, says=said)
+
+    async def _person(self, op: str, bot_pubkey: str, keys: Keys | None, **given: Any) -> Person:
+        person = Person(self, str(next(self._numbers)), keys or Keys.generate(), bot_pubkey)
         self._people[person.name] = person
-        given = {"nsec": keys.nsec(), "bot": bot, "relays": list(relays), "inbox": list(inbox or relays)}
-        await self.call("open", name=person.name, **given)
+        done = await self.call(op, name=person.name, nsec=person.keys.nsec(), **given)
+        person.relays = tuple(done["relays"])
         return person
+
+    async def carry(self, source: str, target: str, **filter_: Any) -> int:
+        """Brings what one relay has to another, as relays where people are looked up do: how many events."""
+        carried: int = await self.call("carry", **{"from": source, "to": target}, filter=filter_)
+        return carried
 
     async def call(self, op: str, **given: Any) -> Any:
         """What the client did. Raises ClientFault."""
@@ -119,8 +136,10 @@ class Person:
     name: str
     keys: Keys
     bot: str
+    relays: tuple[str, ...] = ()
+    """Where it writes."""
     heard: list[Heard] = field(default_factory=list, repr=False)
-    """Everything, in order; an event that two relays bring is in it twice."""
+    """Everything, in order; with nostr-tools an event that two relays bring is in it twice."""
 
     @property
     def public_key(self) -> str:
@@ -130,10 +149,14 @@ class Person:
     def npub(self) -> str:
         return self.keys.npub
 
+    async def send(self, text: str, **given: Any) -> dict[str, Any]:
+        """Sends a direct message (NIP-17): `id` of the message, `wrap`, and what else the script says of it."""
+        sent: dict[str, Any] = await self.clients.call("dm", name=self.name, text=text, **given)
+        return sent
+
     async def write(self, text: str) -> Heard:
-        """Sends a direct message (NIP-17) and gives the answer to it."""
-        sent = await self.clients.call("dm", name=self.name, text=text)
-        return await self.answer(sent["id"])
+        """Sends a direct message and gives the answer to it."""
+        return await self.answer((await self.send(text))["id"])
 
     async def says(self, text: str) -> str:
         """The text of the answer to a message."""
@@ -165,6 +188,10 @@ class Person:
         """The same bytes once more."""
         await self.clients.call("again", name=self.name, id=event_id)
 
+    async def rewrap(self, message_id: str) -> None:
+        """The same message in another wrap."""
+        await self.clients.call("rewrap", name=self.name, id=message_id)
+
     async def stored(self, relay: str, **filter_: Any) -> list[dict[str, Any]]:
         """What `relay` has of a filter (`tag_d` is `#d`), newest first; `plain` is what is for this client."""
         asked = {key.replace("tag_", "#"): value for key, value in filter_.items()}
@@ -174,6 +201,10 @@ class Person:
     async def answer(self, message_id: str, seconds: float = 20.0) -> Heard:
         """The answer to a message, by its `e` tag."""
         return await self.hears(lambda heard: heard.names(message_id), f"an answer to {message_id}", seconds)
+
+    def answers(self, message_id: str) -> dict[str, Heard]:
+        """All that came until now, each once, by its id."""
+        return {heard.id: heard for heard in self.heard if heard.names(message_id)}
 
     async def hears(self, wanted: Callable[[Heard], bool], what: str, seconds: float = 20.0) -> Heard:
         """The first of such that came, or will come."""

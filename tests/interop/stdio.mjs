@@ -1,4 +1,4 @@
-// How a peer on node talks with the test that started it: one JSON line in, JSON lines out, and it ends with its input.
+// How a peer on node talks with the test that started it: JSON lines in, JSON lines out, and it ends with its input.
 import WebSocket from "ws";
 import { useWebSocketImplementation } from "nostr-tools/relay";
 
@@ -31,4 +31,20 @@ export function config() {
   });
 }
 
-export const fromHex = (hex) => Uint8Array.from(Buffer.from(hex, "hex"));
+/** Does what further lines ask for, `{"n", "op", ...}`, and says `{"n", "done"}` or `{"n", "failed"}` of each. */
+export function serve(ops) {
+  let text = "";
+  process.stdin.on("data", (chunk) => {
+    const lines = (text + chunk).split("\n");
+    text = lines.pop();
+    for (const line of lines) void act(JSON.parse(line));
+  });
+  async function act({ n, op, ...given }) {
+    try {
+      say({ n, done: await ops[op](given) });
+    } catch (error) {
+      say({ n, failed: String(error?.stack ?? error) });
+    }
+  }
+  say({ ready: true });
+}

@@ -33,9 +33,9 @@ async def clients() -> AsyncIterator[Clients]:
 
 async def test_albys_wallet_proves_and_pays_everything(world: World, clients: Clients, tmp_path: Path) -> None:
     shop = await open_shop(world, tmp_path, "plain")
+    sales = [await sell(world, shop, principal) for principal in (100_000, 55_500, 300)]
     async with AlbysWallet(world, shop, world.relay_url), serving(shop.config_path) as bot:
         machine = await Machine.open(clients, shop, [world.relay_url])
-        sales = [await sell(world, shop, principal) for principal in (100_000, 55_500, 300)]
         for sale in sales:
             await machine.reports(sale)
             assert (await machine.receipt(sale, "accepted"))["settlement"]
@@ -43,7 +43,7 @@ async def test_albys_wallet_proves_and_pays_everything(world: World, clients: Cl
         assert {row["status"] for row in bot.rows("SELECT status FROM settlements")} == {"processed"}
         assert {row["proof"] for row in bot.rows("SELECT proof FROM settlements")} == {"settled"}
         assert len(bot.rows("SELECT 1 FROM evidence WHERE class = 'proof' AND source = 'pay'")) == 3 * 6
-        # Its list was read to the end, which is how payments without a settlement are found.
+        # Its list, which had these sales before the bot began, was read to the end: so unreported payments are found.
         assert await bot.seen("SELECT 1 FROM wallets WHERE scanned_until > 0 AND last_answer_at > 0")
     verdict = await judge(world, shop, sales)
     assert verdict.good, str(verdict)
