@@ -167,6 +167,7 @@ def put_off(tx: Tx, outgoing: Outgoing, *, error: str, now: int, delay: int) -> 
         "UPDATE outbox SET tries = tries + 1, next_try_at = ?, error = ?, state = ? WHERE id = ?",
         (now + delay, error, "waiting" if waits else "given_up", outgoing.id),
     )
+    tx.touch("outbox")
     return waits
 
 

@@ -84,8 +84,9 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
         keys,
     )
     tx.run(
-        "UPDATE wallets SET wallet_pubkey = :wallet, client_pubkey = :client, connected_at = :now, paused_reason = NULL,"
-        " paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0, told_at = NULL"
+        "UPDATE wallets SET wallet_pubkey = :wallet, client_pubkey = :client, connected_at = :now,"
+        " paused_reason = NULL, paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0,"
+        " told_at = NULL"
         " WHERE name = :name AND (wallet_pubkey <> :wallet OR client_pubkey <> :client)",
         keys,
     )

@@ -11,34 +11,47 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from bot.demo.actor import CONNECTED_WITHIN_SECONDS, TIMINGS, NoAnswer, read_content
-from bot.demo.script import CURRENCY, SATS_PER_UNIT, Sale
+from bot.demo.script import Sale
 from bot.demo.waiting import until
 from bot.nostr import Keys
 from bot.query import Query, Subscription
 from bot.relays import Relays
+from ledger.fees import FeeRates
+from ledger.money import decimal_text, fiat_digits, fiat_text, parse_fraction
 from nwc.event import Event
 from nwc.ports import Clock
 
 SETTLEMENT: Final = 21_000
-RECEIPTS: Final = (21_000, 30_078)
+HEARD: Final = (21_000, 30_078)
+"""Kinds of what the bot says to a machine: receipts and its fees."""
 REPEAT_SECONDS: Final = 5.0
 RECEIPT_WITHIN_SECONDS: Final = 60.0
-_BILL: Final = 20
 
 
 class Atm:
-    """`async with`: connected inside of it. `on_receipt` gets the content of every receipt, as often as one comes."""
+    """`async with`: connected inside of it. `on_receipt` gets the content of every receipt, as often as one comes;
+    `on_fees` is called when the bot has told the machine its fees, which it does once the machine is registered."""
 
-    def __init__(self, bot: str, relay: str, clock: Clock, on_receipt: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        bot: str,
+        relay: str,
+        clock: Clock,
+        on_receipt: Callable[[dict[str, Any]], None],
+        on_fees: Callable[[], None] = lambda: None,
+    ) -> None:
         self.keys = Keys.generate()
         self.bot = bot
         self.clock = clock
-        self._on_receipt = on_receipt
+        self.fees: FeeRates | None = None
+        """What customers are to be charged, platform and operator together. None: the bot does not know the machine."""
+        self._fees_at = 0
+        self._on_receipt, self._on_fees = on_receipt, on_fees
         self._heard: set[str] = set()
         self._receipts: dict[str, asyncio.Event] = {}
         self._relays = Relays([relay], self.keys, self._hear, clock, timings=TIMINGS, channel_messages=20_000)
-        wanted = Query(kinds=RECEIPTS, authors=(bot,), p=(self.keys.public_key,))
-        self._relays.subscribe(Subscription("receipts", wanted, clock.now()))
+        wanted = Query(kinds=HEARD, authors=(bot,), p=(self.keys.public_key,))
+        self._relays.subscribe(Subscription("the bot", wanted, clock.now()))
 
     async def __aenter__(self) -> Self:
         await self._relays.start()
@@ -78,14 +91,14 @@ class Atm:
             "wire_sats": sale.wire_sats,
             "principal_sats": sale.principal_sats,
             "fee_sats": sale.fee_sats,
-            "fiat_amount": f"{sale.fiat}.00",
-            "currency": CURRENCY,
-            "exchange_rate": str(SATS_PER_UNIT),
+            "fiat_amount": fiat_text(sale.fiat * 10 ** fiat_digits(sale.currency), sale.currency),
+            "currency": sale.currency,
+            "exchange_rate": decimal_text(sale.rate),
             "created_at": now,
             "seq": sale.number,
         }
-        if sale.cash_out and sale.fiat % _BILL == 0:
-            settlement["bills"] = {str(_BILL): sale.fiat // _BILL}
+        if sale.cash_out and sale.fiat % sale.bill == 0:
+            settlement["bills"] = {str(sale.bill): sale.fiat // sale.bill}
         cipher = self.keys.cipher()
         content = cipher.nip44_encrypt(self.bot, json.dumps(settlement))
         return cipher.sign(SETTLEMENT, [("p", self.bot)], content, now)
@@ -93,8 +106,14 @@ class Atm:
     def _hear(self, event: Event, url: str, repeat: bool) -> bool | None:
         content = read_content(self.keys, event) if event.id not in self._heard else None
         self._heard.add(event.id)
-        if content is not None and content.get("type") == "receipt":
+        if content is None:
+            return None
+        if content.get("type") == "receipt":
             self._on_receipt(content)
             if (waiting := self._receipts.get(str(content.get("payment_hash")))) is not None:
                 waiting.set()
+        elif f"bitspire-fees:{self.keys.public_key}" in event.tag_values("d") and event.created_at >= self._fees_at:
+            rates = [parse_fraction(content[name], name) for name in ("cash_in_fee", "cash_out_fee")]
+            self.fees, self._fees_at = FeeRates(*rates), event.created_at
+            self._on_fees()
         return None

@@ -1,6 +1,6 @@
 """The real bot, unchanged, as a process of its own: what `satmachine run` starts on a server.
 
-It is given a configuration file and, in its environment, its key and its wallet. Everything else reaches it over the
+It is given a configuration file and, in its environment, its key and its wallets. Everything else reaches it over the
 relay. Its log goes to a file, of which the end is shown when something goes wrong.
 """
 
@@ -10,11 +10,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bot.demo.script import WALLET
 from bot.nostr import Keys
 
 _KEY: Final = "SATMACHINE_DEMO_KEY"
@@ -33,13 +32,13 @@ class BotProcess:
         *,
         keys: Keys,
         relay: str,
-        wallet_uri: str,
+        wallets: Mapping[str, str],
         operators: Sequence[str],
         platform: str,
         network: str,
         allow_private_targets: bool,
     ) -> None:
-        """`operators` and `platform` are public keys in hex."""
+        """`wallets`: connection URIs by name. `operators` and `platform` are public keys in hex."""
         self.config = directory / "config.toml"
         self.log = directory / "bot.log"
         self.config.write_text(
@@ -53,8 +52,7 @@ class BotProcess:
                     "[roles]",
                     f"operators = [{', '.join(f'{key!r}' for key in operators)}]",
                     f'platform = ["{platform}"]',
-                    f"[wallets.{WALLET}]",
-                    f'uri = "env:{_WALLET}"',
+                    *(f'[wallets.{name}]\nuri = "env:{_WALLET}_{name}"' for name in wallets),
                     "[payouts]",
                     f'network = "{network}"',
                     f"allow_private_targets = {str(allow_private_targets).lower()}",
@@ -70,7 +68,8 @@ class BotProcess:
             for name, value in os.environ.items()
             if not name.startswith("SATMACHINE__") and name not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")
         }
-        self._environment = inherited | {_KEY: keys.nsec(), _WALLET: wallet_uri}
+        secrets = {f"{_WALLET}_{name}": uri for name, uri in wallets.items()}
+        self._environment = inherited | {_KEY: keys.nsec()} | secrets
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

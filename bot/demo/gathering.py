@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
-from bot.demo.actor import Actor
+from bot.demo.actor import Actor, OrderRefused
 from bot.demo.audit import Books, LpWord, Moved
 from bot.demo.play import Play
-from bot.demo.surroundings import TILL
+from bot.demo.surroundings import SPARE, TILL
 from bot.demo.waiting import until
 from nwc.messages import Transaction
 
@@ -18,7 +19,7 @@ EVENT_WITHIN_SECONDS: Final = 10.0
 
 
 class WalletLedger:
-    """What moves in the machine's wallet from now on, as Lightning shows it."""
+    """What moves in the machines' wallets from now on, as Lightning shows it."""
 
     def __init__(self, play: Play) -> None:
         self._play = play
@@ -36,14 +37,15 @@ class WalletLedger:
         if lightning is not None:
             return [
                 Moved(
-                    incoming=each.payee == TILL,
+                    incoming=account == each.payee,
                     payment_hash=each.payment_hash or "",
                     amount_msat=each.amount_msat,
                     fee_msat=each.fee_msat,
                     payee=each.payee,
                 )
                 for each in lightning.books.movements
-                if each.kind == "paid" and TILL in (each.payer, each.payee)
+                for account in (TILL, SPARE)
+                if each.kind == "paid" and account in (each.payer, each.payee)
             ]
         return [
             Moved(row.direction == "incoming", row.payment_hash, row.amount_msat, row.fees_paid_msat or 0)
@@ -52,7 +54,7 @@ class WalletLedger:
         ]
 
     async def _rows(self) -> Sequence[Transaction]:
-        listing = await self._play.till.history(self._since)
+        listing = await self._play.machine.till.history(self._since)
         return [row for row in listing.rows if (row.state or ("settled" if row.settled_at else "")) == "settled"]
 
 
@@ -60,26 +62,33 @@ async def gather(play: Play, ledger: WalletLedger) -> Books:
     """Everything that `bot.demo.audit` compares. Raises NoAnswer, OrderRefused, PurseTrouble."""
     operator = play.operator
     waiting = await operator.ask("worklist", threshold_minutes=0)
+    words = [await _word(play, lp, brought) for lp, brought in zip(play.lps, play.plan.deposits, strict=True)]
+    if not play.plan.once:
+        with contextlib.suppress(OrderRefused):  # whom nobody has enrolled is no LP
+            words.append(await _word(play, play.guest_lp, None))
     return Books(
-        sales=[(row.sale, row.payment_hash) for row in play.scene.sales],
+        sales=[(row.sale, row.payment_hash) for row in play.scene.sales if row.payment_hash or play.plan.once],
         settlements=await operator.ask_all("settlement.list"),
         legs=await operator.ask_all("payment.list"),
-        lps=[await _word(play, lp, brought) for lp, brought in zip(play.lps, play.plan.deposits, strict=True)],
+        lps=words,
         moved=await ledger.moved(),
         funds_before_msat=play.funds_msat,
-        funds_after_msat=await play.till.balance_msat(),
+        funds_after_msat=await play.funds(),
         worklist=[item["id"] for bucket in waiting["buckets"].values() for item in bucket],
+        visited=not play.plan.once,
     )
 
 
-async def _word(play: Play, lp: Actor, brought: int) -> LpWord:
+async def _word(play: Play, lp: Actor, brought: int | None) -> LpWord:
     told = await lp.ask("balance")
-    await _caught_up(play, lp.name, told["enrolments"][0]["sats"])
+    sats = sum(each["sats"] for each in told["enrolments"])
+    await _caught_up(play, lp.name, sats)
     history = await lp.ask_all("history")
     return LpWord(
         name=lp.name,
+        lp=told["lp"],
         deposit=brought,
-        balance=told["enrolments"][0] | {"lp": told["lp"]},
+        enrolments=told["enrolments"],
         history_sats=sum(leg["amount_sats"] for leg in history if leg["status"] == "completed"),
         event_sats=play.scene.lps[lp.name].said_sats,
     )

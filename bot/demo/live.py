@@ -18,9 +18,11 @@ from bot.demo.scene import Scene, sats
 from bot.demo.script import CURRENCY, OPERATOR_PERCENT, PLATFORM_PERCENT
 
 FRAMES_PER_SECOND: Final = 8
-_NARROW: Final = 126
-_CUSTOMERS_WIDTH: Final = 70
+_NARROW: Final = 130
+_CUSTOMERS_WIDTH: Final = 75
+_NAME_WIDTH: Final = len("sells cash")
 _SHORT: Final = 32
+_TINY: Final = 22
 _PADDING: Final = (0, 1, 0, 0)
 _ANSWER_LINES: Final = 3
 _STATUS_STYLES: Final = {"processed": "green", "errored": "bold red", "rejected": "bold red", "processing": "yellow"}
@@ -70,18 +72,19 @@ class _Conversation:
 def draw(scene: Scene, *, width: int, height: int) -> RenderableType:
     """The whole screen for the scene as it is now."""
     short = height < _SHORT or scene.invoice is not None
+    tiny = height < _TINY or scene.invoice is not None
     body = _body(scene, narrow=width < _NARROW, short=short) if scene.invoice is None else Layout(_Bill(scene.invoice))
     root = Layout()
     root.split_column(
-        _header(scene, width=width, short=short),
+        _header(scene, width=width, short=short, tiny=tiny),
         body,
         Layout(_now(scene), size=3),
     )
     return root
 
 
-def _header(scene: Scene, *, width: int, short: bool) -> Layout:
-    """What this is and how to join. A short terminal has room for the addresses only."""
+def _header(scene: Scene, *, width: int, short: bool, tiny: bool) -> Layout:
+    """What this is and how to join. A short terminal has room for addresses and keys only, a tiny one for addresses."""
     legend = Text.assemble(
         "An ATM sells and buys cash for Lightning sats. The ",
         ("bot", "bold"),
@@ -92,11 +95,13 @@ def _header(scene: Scene, *, width: int, short: bool) -> Layout:
         ", liquidity providers, who filled the ATM with cash.",
     )
     how = "with any Nostr client: add the relay, send the bot a direct message: "
+    keys = () if tiny else tuple(Text.assemble((_label(name), "dim"), text) for name, text in scene.guest_lines)
+    join = () if short and keys else (Text.assemble((_label("Join"), "dim"), how, ("help", "bold")),)
     lines = [
         Text.assemble((_label("Relay"), "dim"), (scene.relay or "…", "bold")),
         Text.assemble((_label("Bot"), "dim"), (scene.bot_npub or "…", "bold")),
-        Text.assemble((_label("Join"), "dim"), how, ("help", "bold")),
-        *(() if short else (Text.assemble((_label(name), "dim"), text) for name, text in scene.guest_lines)),
+        *join,
+        *keys,
     ]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
@@ -141,8 +146,8 @@ def _customers(scene: Scene) -> Panel:
         rows.append(
             (
                 row.settlement or "",
-                "buys cash" if sale.cash_out else "sells cash",
-                f"{sale.fiat:,}",
+                _cut(sale.at) if sale.at else "buys cash" if sale.cash_out else "sells cash",
+                f"{sale.fiat:,}" if sale.currency == CURRENCY else sale.cash,
                 f"{sale.principal_sats:,}",
                 f"{sale.platform_fee_sats:,}",
                 f"{sale.operator_fee_sats:,}",
@@ -155,8 +160,8 @@ def _customers(scene: Scene) -> Panel:
         ("customer", "left"),
         (f"cash {CURRENCY}", "right"),
         ("principal", "right"),
-        (f"{PLATFORM_PERCENT} %", "right"),
-        (f"{OPERATOR_PERCENT} %", "right"),
+        ("platform", "right"),
+        ("operator", "right"),
         ("receipt", "left"),
         ("settlement", "left"),
     ]
@@ -170,7 +175,7 @@ def _arrivals(scene: Scene) -> Panel:
             Text(f"{each.amount_sats:,} sats", style="green"),
             "→",
             Text(each.payee, style="cyan"),
-            f"for {each.settlement}",
+            f"for {each.settlement}" if each.settlement else "paid out by order",
         )
         for each in scene.arrivals
     ]
@@ -185,13 +190,14 @@ def _lps(scene: Scene) -> Panel:
             rows.append((lp.name, Text("has not joined", style="dim"), "", "", "", ""))
             continue
         seen = "" if lp.got_sats is None else f"{lp.got_sats:,}"
+        currency = "" if lp.currency == CURRENCY else f" {lp.currency}"
         agree = lp.got_sats is None or lp.got_sats == lp.said_sats
         style = "green" if agree else "yellow"
         rows.append(
             (
                 lp.name,
-                _grouped(lp.deposited),
-                _grouped(lp.remaining),
+                _grouped(lp.deposited) + currency,
+                _grouped(lp.remaining) + currency,
                 Text(f"{lp.said_sats:,}", style=style),
                 Text(seen, style=style),
                 "",
@@ -206,6 +212,10 @@ def _lps(scene: Scene) -> Panel:
         ("", "left"),
     ]
     return _panel(_Latest(columns, rows), "LPs", "what the bot tells them, and what they got")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
 
 
 def _grouped(fiat: str) -> str:
@@ -254,4 +264,4 @@ def _now(scene: Scene) -> Panel:
     line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     line.add_column(justify="right", no_wrap=True)
     line.add_row(Text(scene.headline, style="bold"), waiting)
-    return Panel(line, box=box.ROUNDED, title="[bold]Now[/]", title_align="left")
+    return Panel(line, box=box.ROUNDED, title=f"[bold]Now[/] [dim]{scene.hint}[/]", title_align="left")

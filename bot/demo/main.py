@@ -1,7 +1,7 @@
 """`satmachine demo`: the whole thing on one machine. Starts the surroundings and the real bot, lets the play go on.
 
-With `--once` it ends by itself, and says by its exit code whether every book balances; otherwise it stays until it is
-stopped, so that somebody can take part.
+With `--once` it ends by itself; otherwise it stays until it is stopped, so that somebody can take part. Either way its
+exit code says whether every book balances.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.live import Live
 
 from bot import logs
 from bot.clock import SystemClock
-from bot.demo import audit, gathering, live, summary
+from bot.demo import audit, gathering, live, script, summary
 from bot.demo.actor import NoAnswer, OrderRefused
 from bot.demo.audit import Books
 from bot.demo.bot_process import BotProcess
@@ -32,11 +32,16 @@ from bot.demo.play import Play, PlayFailed
 from bot.demo.purse import PurseTrouble
 from bot.demo.scene import LpRow, SaleRow, Scene
 from bot.demo.surroundings import GUEST, Surroundings, surroundings
+from bot.demo.visit import Visit
+from bot.demo.waiting import until
 from bot.nostr import Keys
 from nwc.ports import Clock
 
 _INTERRUPTED_SECONDS: Final = 4.0
 _STOP_SECONDS: Final = 40.0
+_CLOSING_SECONDS: Final = 20.0
+"""For the books to be compared after somebody has stopped a demo that was waiting for visitors."""
+_QUIET_SECONDS: Final = 3.0
 _TROUBLE: Final = (PlayFailed, PurseTrouble, NoAnswer, OrderRefused)
 _T = TypeVar("_T")
 
@@ -73,11 +78,13 @@ class Demo:
         self.scene = Scene(sales=[SaleRow(sale) for sale in plan.sales], lps=lps)
         self._stop = asyncio.Event()
         self._another = asyncio.Event()
+        self._lingers = False
+        """Whether it only waits for visitors: it is closed in order then."""
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._on_signal)
         with (self.directory / "demo.log").open("w") as log:
             logs.configure("warning", "text", log)
             try:
@@ -94,7 +101,7 @@ class Demo:
         return 1 if wrong else 0
 
     async def _perform(self) -> tuple[Books, list[str]]:
-        """Returns with `--once` alone: the books, and what is wrong beside them. Raises _Stopped, DemoFailed."""
+        """The books, and what is wrong beside them. Raises _Stopped, DemoFailed."""
         async with surroundings(self.plan, self.clock) as around:
             keys = Keys.generate()
             play = Play(self.plan, around, self.scene, keys.public_key, self.clock)
@@ -116,11 +123,14 @@ class Demo:
             return books, wrong
 
     def _bot(self, keys: Keys, play: Play, around: Surroundings) -> BotProcess:
+        wallets = {script.WALLET: around.wallet.bot.text}
+        if around.spare is not None:
+            wallets[script.SPARE_WALLET] = around.spare.bot.text
         return BotProcess(
             self.directory,
             keys=keys,
             relay=around.relay,
-            wallet_uri=around.bot_wallet.text,
+            wallets=wallets,
             operators=[play.operator.keys.public_key, *([] if self.plan.once else [play.guest_operator.public_key])],
             platform=play.platform.keys.public_key,
             network=self.plan.network,
@@ -135,31 +145,52 @@ class Demo:
             if not self.plan.once:
                 await play.invite()
             async with asyncio.TaskGroup() as group:
-                following = group.create_task(play.follow())
+                visit = Visit(play, play.spare) if play.spare is not None else None
+                tasks = [group.create_task(play.follow())]
+                if visit is not None:
+                    tasks.append(group.create_task(visit.run()))
                 await play.serve_all()
                 self.scene.say("Every customer is served; the last payments are on their way")
                 await play.settled()
                 if not self.plan.once:
-                    await self._linger(play)
-                following.cancel()
+                    await self._linger(play, visit)
+                for task in tasks:
+                    task.cancel()
             self.scene.say("All is settled; every book is compared with every other")
             return await gathering.gather(play, ledger), []
 
-    async def _linger(self, play: Play) -> None:
-        """Stays for visitors; Enter brings another customer."""
+    async def _linger(self, play: Play, visit: Visit | None) -> None:
+        """Stays for visitors until it is stopped; Enter brings another customer, to both machines by turns."""
         interactive = self.console.is_terminal and sys.stdin.isatty()
-        how = "Enter: one more. " if interactive else ""
-        self.scene.say(f"All {len(self.scene.sales)} are served, the bot stays. {how}Ctrl-C: end")
+        self.scene.hint = "Enter: more. Ctrl-C: end" if interactive else "Ctrl-C: end"
+        self.scene.say(f"All {self.scene.planned} served, the bot stays. {self.scene.hint}")
         if interactive:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._on_key)
-        while True:
+        self._lingers, visitors_turn = True, True
+        while not self._stop.is_set():
             await self._another.wait()
             self._another.clear()
+            if self._stop.is_set():
+                break
             try:
-                await play.serve_another()
-                self.scene.headline += f". {how}Ctrl-C: end"
+                served = visitors_turn and visit is not None and await visit.serve()
+                if not served:
+                    await play.serve_another()
+                visitors_turn = not served
             except PurseTrouble as trouble:
                 self.scene.say(str(trouble))
+        self.scene.hint = ""
+        self.scene.say("The demo ends")
+        if visit is not None:
+            await visit.close()
+        await play.quiet(_QUIET_SECONDS)
+
+    def _on_signal(self) -> None:
+        """The first one asks for an end in order, where there is one; the second one ends it at once."""
+        if self._stop.is_set():
+            self._lingers = False
+        self._stop.set()
+        self._another.set()
 
     def _on_key(self) -> None:
         if not os.read(sys.stdin.fileno(), 1_024):
@@ -169,7 +200,7 @@ class Demo:
     async def _first(self, work: Coroutine[Any, Any, _T], bot: BotProcess) -> _T:
         """The result of `work`, unless the bot dies or somebody stops the demo before."""
         acting = asyncio.create_task(work)
-        others = [asyncio.create_task(bot.wait()), asyncio.create_task(self._stop.wait())]
+        others = [asyncio.create_task(bot.wait()), asyncio.create_task(self._stopped())]
         try:
             await asyncio.wait({acting, *others}, return_when=asyncio.FIRST_COMPLETED)
             if others[1].done():
@@ -184,6 +215,11 @@ class Demo:
             for task in (acting, *others):
                 task.cancel()
             await asyncio.gather(acting, *others, return_exceptions=True)
+
+    async def _stopped(self) -> None:
+        """Returns when the demo has to end whether its books were compared or not."""
+        await self._stop.wait()
+        await until(lambda: not self._lingers, _CLOSING_SECONDS)
 
     @asynccontextmanager
     async def _shown(self) -> AsyncIterator[None]:
@@ -201,9 +237,15 @@ class Demo:
                 await asyncio.gather(drawing, return_exceptions=True)
 
     async def _redraw(self, view: Live) -> None:
+        """Draws where something has changed: a terminal that is drawn on forgets what was marked to be copied."""
+        shown = None
         while True:
             width, height = self.console.size
-            view.update(live.draw(self.scene, width=width, height=height), refresh=True)
+            view.update(live.draw(self.scene, width=width, height=height))
+            lines = self.console.render_lines(view.get_renderable())
+            if lines != shown:
+                view.refresh()
+                shown = lines
             await asyncio.sleep(1 / live.FRAMES_PER_SECOND)
 
     def _print(self, line: str) -> None:

@@ -18,7 +18,6 @@ from nwc.uri import WalletUri
 
 MAX_TRANSACTIONS: Final = 10_000
 MAX_LPS: Final = 20
-_PAUSE_SECONDS: Final = 4.0
 
 
 class Unusable(ValueError):
@@ -51,6 +50,11 @@ class Plan:
         return script.lp_names(len(self.wallet.lps) if self.wallet else len(script.LP_NAMES))
 
     @property
+    def spare(self) -> bool:
+        """Whether there is a machine for a visitor: not where the wallet is somebody's own, nor where nobody stays."""
+        return self.wallet is None and not self.once
+
+    @property
     def deposits(self) -> tuple[int, ...]:
         """Of each LP, in whole units of the machine's currency."""
         return script.deposits(self.sales, len(self.lp_names))
@@ -72,7 +76,7 @@ def check(options: DemoOptions, *, base: Path, environ: Mapping[str, str] | None
     customer = wallet is None or wallet.customer is not None
     return Plan(
         sales=script.sales(options.transactions, network=options.network, cash_in=customer),
-        pause_seconds=_PAUSE_SECONDS / options.speed,
+        pause_seconds=script.PAUSE_SECONDS / options.speed,
         once=options.once,
         port=options.port,
         relay=_relay(options.relay),

@@ -9,20 +9,22 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.demo import script
+from bot.demo import audit, script
 from bot.demo.actor import Actor
 from bot.demo.atm import Atm
 from bot.demo.books import Payment
 from bot.demo.plan import MAX_LPS, Plan
 from bot.demo.purse import INVOICE_SECONDS, Purse, PurseTrouble
 from bot.demo.scene import Arrival, SaleRow, Scene
-from bot.demo.surroundings import CUSTOMER, GUEST, TILL, Surroundings
+from bot.demo.surroundings import CUSTOMER, GUEST, SPARE, TILL, Surroundings
 from bot.demo.waiting import until
 from bot.nostr import Keys, npub_of
 from nwc import bolt11
 from nwc.ports import Clock
+from nwc.uri import WalletUri
 
 READY_WITHIN_SECONDS: Final = 45.0
 POLL_SECONDS: Final = 0.2
@@ -34,6 +36,14 @@ class PlayFailed(Exception):
     """The play can't go on. The message says what happened instead of what should have."""
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What reports, and the wallet that customers pay or are paid from."""
+
+    atm: Atm
+    till: Purse
+
+
 class Play:
     """The cast and what they do. `async with`: everybody is connected inside of it."""
 
@@ -43,13 +53,16 @@ class Play:
         self.operator = self._actor("operator", on_view=scene.worklist_event)
         self.platform = self._actor("platform")
         self.lps = [self._lp(name) for name in plan.lp_names]
-        self.guest_operator, self.guest_lp = Keys.generate(), Keys.generate()
-        self.atm = Atm(bot, around.relay, clock, scene.receipt)
-        self.till = Purse("the machine's wallet", around.till, clock)
+        self.guest_operator = Keys.generate()
+        self.guest_lp = self._actor(GUEST, on_view=self._on_guest_balance)
+        self.stirred = asyncio.Event()
+        """Set when the visitor's machine or LP is told something by the bot."""
+        self.machine = self._machine("the machine's wallet", around.wallet.till)
+        self.spare = self._machine("the spare wallet", around.spare.till) if around.spare else None
         self.customer = Purse("the customer's wallet", around.customer, clock) if around.customer else None
         self.began_at = clock.now()
         self.funds_msat = 0
-        """What the machine's wallet held before the first customer."""
+        """What the machines' wallets held before the first customer."""
         self._legs: dict[str, tuple[str, str]] = {}
         self._unknown: list[tuple[str, int]] = []
         self._stack = AsyncExitStack()
@@ -57,13 +70,14 @@ class Play:
             around.lightning.watch(self._watch)
 
     async def __aenter__(self) -> Play:
-        members = [self.operator, self.platform, *self.lps, self.atm, self.till, self.customer]
+        machines = [each for machine in self.machines for each in (machine.atm, machine.till)]
+        guest = [] if self.plan.once else [self.guest_lp]
         try:
-            for member in members:
+            for member in (self.operator, self.platform, *self.lps, *guest, *machines, self.customer):
                 if member is not None:
                     await self._stack.enter_async_context(member)
             await self._check_network()
-            self.funds_msat = await self.till.balance_msat()
+            self.funds_msat = await self.funds()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -71,6 +85,14 @@ class Play:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def machines(self) -> list[Machine]:
+        return [self.machine, *([self.spare] if self.spare else [])]
+
+    async def funds(self) -> int:
+        """What the machines' wallets hold together, in msat. Raises PurseTrouble."""
+        return sum([await machine.till.balance_msat() for machine in self.machines])
 
     # --- before the first customer -----------------------------------------------------------------------------------
 
@@ -85,14 +107,14 @@ class Play:
         )
         await self._says(
             self.operator,
-            f"machine add npub={npub_of(self.atm.keys.public_key)} name={script.MACHINE} wallet={script.WALLET} "
-            f"fiat={script.CURRENCY} cash_in_fee={own}% cash_out_fee={own}%",
+            f"machine add npub={npub_of(self.machine.atm.keys.public_key)} name={script.MACHINE} "
+            f"wallet={script.WALLET} fiat={script.CURRENCY} cash_in_fee={own}% cash_out_fee={own}%",
         )
         shares = " + ".join(
             f'{percent}% {target} "{name}"'
             for (percent, name), target in zip(script.SPLITS, self.around.splits, strict=True)
         )
-        offered = await self._says(self.operator, f"splits set machine={script.MACHINE} {shares}")
+        offered = await self._says(self.operator, f"splits set {shares}")
         await self._says(self.operator, f"confirm {_found(r'confirm ([A-Z0-9]{6})', offered)}")
         turns = [
             self._enrol(lp, target, amount)
@@ -122,39 +144,40 @@ class Play:
             raise PlayFailed("the platform's target is not in force")
 
     async def invite(self) -> None:
-        """Keys of a second operator and of an LP for whoever wants to take part with a Nostr client."""
-        npub, target = npub_of(self.guest_lp.public_key), self.around.guest or "ADDRESS"
-        await self._says(self.operator, f"lp add {script.MACHINE} {npub} {GUEST}")
-        self.scene.invited(
-            (
-                ("Operator", self.guest_operator.nsec()),
-                ("LP", self.guest_lp.nsec()),
-                ("Write", f"as LP: join {target}   then as operator: deposit {script.MACHINE} {GUEST} 500"),
-            )
-        )
+        """Keys of a second operator and of an LP for whoever wants to take part with a Nostr client, and a machine for
+        them to register. Without one, the LP is enrolled at the demo's own."""
+        keys = (("Operator", self.guest_operator.nsec()), ("LP", self.guest_lp.keys.nsec()))
+        if self.spare is not None:
+            atm = npub_of(self.spare.atm.keys.public_key)
+            told = f"the ATM's wallet: {script.SPARE_WALLET}   the LP's address: {self.around.guest}"
+            self.scene.invited((*keys, ("ATM", atm), ("With", told)))
+            return
+        await self._says(self.operator, f"lp add {script.MACHINE} {npub_of(self.guest_lp.keys.public_key)} {GUEST}")
+        write = f"as LP: join ADDRESS   then as operator: deposit {script.MACHINE} {GUEST} 500"
+        self.scene.invited((*keys, ("Write", write)))
 
     async def _check_network(self) -> None:
-        said = await self.till.network()
+        said = await self.machine.till.network()
         if self.plan.wallet is not None and said and said != self.plan.network:
             raise PlayFailed(f"the machine's wallet is on {said}: say --network {said}")
 
     # --- customers ---------------------------------------------------------------------------------------------------
 
-    async def serve(self, row: SaleRow) -> None:
+    async def serve(self, row: SaleRow, machine: Machine) -> None:
         """One customer, from the invoice to the receipt."""
         sale = row.sale
         if sale.cash_out:
-            invoice = await self.till.invoice(sale.wire_sats, f"{sale.fiat} {script.CURRENCY} in cash")
+            invoice = await machine.till.invoice(sale.wire_sats, f"{sale.cash} in cash")
             row.payment_hash = invoice.payment_hash
             await self._customer_pays(invoice, sale)
         else:
             if self.customer is None:  # pragma: no cover - the plan has no such sale then
                 raise PlayFailed("nobody is there to be paid")
-            invoice = await self.customer.invoice(sale.wire_sats, f"sats for {sale.fiat} {script.CURRENCY}")
+            invoice = await self.customer.invoice(sale.wire_sats, f"sats for {sale.cash}")
             row.payment_hash = invoice.payment_hash
-            await self.till.pay(invoice, {"nostr_sender_pubkey": self.atm.keys.public_key})
+            await machine.till.pay(invoice, {"nostr_sender_pubkey": machine.atm.keys.public_key})
         self.scene.sold(row)
-        await self.atm.report(sale, invoice.payment_hash)
+        await machine.atm.report(sale, invoice.payment_hash)
 
     async def _customer_pays(self, invoice: bolt11.Invoice, sale: script.Sale) -> None:
         if self.customer is not None:
@@ -165,7 +188,7 @@ class Play:
         self.scene.invoice = invoice.text
         try:
             async with asyncio.timeout(INVOICE_SECONDS):
-                await self.till.paid(invoice.payment_hash)
+                await self.machine.till.paid(invoice.payment_hash)
         except TimeoutError:
             raise PurseTrouble(f"the invoice of transaction {sale.number} was not paid") from None
         finally:
@@ -173,20 +196,30 @@ class Play:
 
     async def serve_all(self) -> None:
         """Every customer of the plan, with LPs who ask for their balance between them."""
-        for turn, row in enumerate(self.scene.sales):
+        for turn, row in enumerate([row for row in self.scene.sales if not row.sale.at]):
             if turn:
                 await asyncio.sleep(self.plan.pause_seconds)
-            await self.serve(row)
+            await self.serve(row, self.machine)
             if turn % 3 == 1:
                 await self._says(self.lps[turn // 3 % len(self.lps)], "balance")
 
     async def serve_another(self) -> None:
-        """One more customer than planned. The demo's own accounts get what that takes."""
-        sale = script.sales(len(self.scene.sales) + 1, network=self.plan.network, cash_in=self.customer is not None)[-1]
+        """One more customer than planned."""
+        number = self.scene.planned + 1
+        sale = script.sales(number, network=self.plan.network, cash_in=self.customer is not None)[-1]
+        await self.serve_more(sale, self.machine)
+
+    async def serve_more(self, sale: script.Sale, machine: Machine) -> None:
+        """One customer who was not planned. The demo's own accounts get what that takes."""
         if self.around.lightning is not None:
             self.around.lightning.fund(CUSTOMER if sale.cash_out else TILL, sale.wire_sats * 1_000)
-        self.scene.sales.append(SaleRow(sale))
-        await self.serve(self.scene.sales[-1])
+            self.funds_msat += 0 if sale.cash_out else sale.wire_sats * 1_000
+        self.scene.sales.append(row := SaleRow(sale))
+        try:
+            await self.serve(row, machine)
+        except PurseTrouble:
+            self.scene.sales.remove(row)
+            raise
 
     async def follow(self) -> None:
         """Asks the bot, as its operator, how the settlements go, for as long as it is run."""
@@ -195,28 +228,42 @@ class Play:
             for row in open_rows:
                 await self._look_at(row)
                 await asyncio.sleep(POLL_SECONDS)
+            if self._unknown:
+                await self._look_at_leg(self._unknown[0][0])
             await asyncio.sleep(POLL_SECONDS / 4)
 
     async def settled(self) -> None:
         """Returns when nothing is open any more, or after the time that this may take: the books then say so."""
         limit = _SETTLE_SECONDS + _SETTLE_SECONDS_EACH * len(self.plan.sales)
-        if not await until(lambda: all(row.ended for row in self.scene.sales) and not self._unknown, limit):
+        if not await self.quiet(limit):
             self.scene.say(f"Not everything was settled within {limit:g} s")
+
+    async def quiet(self, seconds: float) -> bool:
+        """Whether every settlement has ended, and every payment is accounted for, within so many seconds."""
+        return await until(lambda: all(row.ended for row in self.scene.sales) and not self._unknown, seconds)
 
     async def _look_at(self, row: SaleRow) -> None:
         shown = await self.operator.ask("settlement.show", settlement=row.settlement)
         for leg in shown["legs"]:
             self._learn(leg, row.settlement or "")
+        self._tell_known()
+        self.scene.progress(row, shown["status"])
+
+    async def _look_at_leg(self, leg_id: str) -> None:
+        """A payment of no settlement, or of one that is not looked at."""
+        shown = await self.operator.ask("payment.show", payment=leg_id)
+        self._learn(shown, shown["settlement"] or "")
+        self._tell_known()
+
+    def _tell_known(self) -> None:
         known = [each for each in self._unknown if each[0] in self._legs]
         self._unknown = [each for each in self._unknown if each[0] not in self._legs]
         for leg_id, amount_sats in known:
             self.scene.arrive(Arrival(amount_sats, *self._legs[leg_id]))
-        self.scene.progress(row, shown["status"])
 
     def _learn(self, leg: dict[str, Any], settlement: str) -> None:
         """Whose payment a leg is. At real payees nobody can look, so there the bot's word is what arrives."""
-        names = {lp.keys.public_key: lp.name for lp in self.lps} | {self.guest_lp.public_key: GUEST}
-        payee = names.get(leg["lp"]) or leg["label"] or script.PLATFORM
+        payee = audit.leg_payee(leg, {lp.keys.public_key: lp.name for lp in (*self.lps, self.guest_lp)})
         known = leg["id"] in self._legs
         if self.around.lightning is None:
             if leg["status"] == "completed" and not known:
@@ -227,13 +274,13 @@ class Play:
 
     def _watch(self, payment: Payment) -> None:
         """A payment of the demo's own Lightning network has settled."""
-        if payment.payer != TILL or payment.payee == CUSTOMER:
+        leg = (payment.metadata or {}).get("leg")
+        if payment.payer not in (TILL, SPARE) or leg is None:
             return
         if (row := self.scene.lps.get(payment.payee)) is not None:
             row.got_sats = (row.got_sats or 0) + payment.amount_msat // 1_000
-        leg = str((payment.metadata or {}).get("leg"))
         # Which settlement it is for, the bot is asked next: the payee can't see that.
-        self._unknown.append((leg, payment.amount_msat // 1_000))
+        self._unknown.append((str(leg), payment.amount_msat // 1_000))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -250,6 +297,15 @@ class Play:
 
     def _lp(self, name: str) -> Actor:
         return self._actor(name, on_view=lambda content: self.scene.balance(name, content))
+
+    def _on_guest_balance(self, content: dict[str, Any]) -> None:
+        self.scene.balance(GUEST, content)
+        self.scene.lps[GUEST].joined = bool(content.get("enrolments"))
+        self.stirred.set()
+
+    def _machine(self, wallet: str, uri: WalletUri) -> Machine:
+        atm = Atm(self._bot, self.around.relay, self.clock, self.scene.receipt, self.stirred.set)
+        return Machine(atm, Purse(wallet, uri, self.clock))
 
 
 def _found(pattern: str, answer: str) -> str:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import nostr_sdk
 
@@ -49,6 +52,7 @@ class EmbeddedRelay:
             raise OSError(f"no relay at port {self.port}: {error}") from error
         self._relay = relay
         self.port = int(str(await relay.url()).rstrip("/").rsplit(":", 1)[1])
+        send_at_once(self.port)
         return self.url
 
     async def stop(self) -> None:
@@ -64,6 +68,34 @@ class EmbeddedRelay:
                     await asyncio.sleep(0.01)
                     _, writer = await asyncio.open_connection(self.host, self.port)
                     writer.close()
+
+
+def send_at_once(port: int) -> None:
+    """Has this process's server at `port` send small messages without delay (TCP_NODELAY).
+
+    The library's relay doesn't ask for that: whatever follows its OK waits until the client acknowledges, for 40 ms.
+    What a listening socket is set to holds for every connection that it accepts.
+    """
+    for found in own_sockets():
+        with found, contextlib.suppress(OSError):
+            listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens and found.family == socket.AF_INET and found.getsockname()[1] == port:
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def own_sockets() -> Iterator[socket.socket]:
+    """This process's sockets, as copies that are to be closed."""
+    for opened in Path("/dev/fd").iterdir():
+        try:
+            copy = os.dup(int(opened.name))
+        except OSError:
+            continue  # closed meanwhile
+        try:
+            found = socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)  # something else than a socket
+        else:
+            yield found
 
 
 class RelayLink:

@@ -6,11 +6,12 @@ Facts come from three sides that don't trust each other: what the machine did, w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bot.demo.script import CURRENCY, Sale
+from ledger.money import fiat_text, parse_fiat
 
 ARRIVALS_KEPT: Final = 200
 TALK_KEPT: Final = 60
@@ -33,7 +34,7 @@ class SaleRow:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Sats that a payee got. `settlement`: for which customer transaction."""
+    """Sats that a payee got. `settlement`: for which customer transaction; empty: by an order of the operator."""
 
     amount_sats: int
     payee: str
@@ -46,6 +47,7 @@ class LpRow:
 
     name: str
     joined: bool = False
+    currency: str = CURRENCY
     deposited: str = "0.00"
     remaining: str = "0.00"
     said_sats: int = 0
@@ -65,6 +67,12 @@ def sats(amount: int) -> str:
     return f"{amount:,} sats"
 
 
+def _fiat(enrolments: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The sum of a field of enrolments in one currency, as the bot writes it."""
+    currency = str(enrolments[0]["currency"])
+    return fiat_text(sum(parse_fiat(str(each[name]), currency) for each in enrolments), currency)
+
+
 def _head(answer: str) -> list[str]:
     """The first line of an answer, and what follows where it ends with a colon."""
     lines = answer.strip().splitlines()
@@ -82,6 +90,8 @@ class Scene:
     bot_npub: str = ""
     headline: str = "Starting"
     """What is happening now, as a sentence."""
+    hint: str = ""
+    """What whoever watches can do at the keyboard."""
     guest_lines: tuple[tuple[str, str], ...] = ()
     """How a visitor can take part: keys to log in with, and what to write."""
     invoice: str | None = None
@@ -91,6 +101,11 @@ class Scene:
     arrived: int = 0
     arrived_sats: int = 0
     talk: deque[Talk] = field(default_factory=lambda: deque(maxlen=TALK_KEPT))
+
+    @property
+    def planned(self) -> int:
+        """How many customers come to the demo's own machine."""
+        return sum(not row.sale.at for row in self.sales)
 
     def say(self, sentence: str) -> None:
         self.headline = sentence
@@ -113,12 +128,12 @@ class Scene:
 
     def sold(self, row: SaleRow) -> None:
         sale = row.sale
-        fiat = f"{sale.fiat:,} {CURRENCY}"
         if sale.cash_out:
-            did = f"a customer paid {sats(sale.wire_sats)} and took {fiat}"
+            did = f"a customer paid {sats(sale.wire_sats)} and took {sale.cash}"
         else:
-            did = f"a customer put in {fiat} and got {sats(sale.wire_sats)}"
-        self.say(f"Transaction {sale.number} of {len(self.sales)}: {did}")
+            did = f"a customer put in {sale.cash} and got {sats(sale.wire_sats)}"
+        where = f"Your machine {sale.at}" if sale.at else f"Transaction {sale.number} of {self.planned}"
+        self.say(f"{where}: {did}")
         row.status = "reported"
 
     def receipt(self, content: dict[str, Any]) -> None:
@@ -132,7 +147,8 @@ class Scene:
         if row.receipt == "rejected":
             row.status = "rejected"
         reason = f", {content['reason']}" if content.get("reason") else ""
-        self.on_line(f"receipt for transaction {row.sale.number}: {row.receipt} as {row.settlement}{reason}")
+        which = f"transaction {row.sale.number}{f' at {row.sale.at}' if row.sale.at else ''}"
+        self.on_line(f"receipt for {which}: {row.receipt} as {row.settlement}{reason}")
 
     def progress(self, row: SaleRow, status: str) -> None:
         if status != row.status:
@@ -146,14 +162,16 @@ class Scene:
         self.arrivals.append(arrival)
         self.arrived += 1
         self.arrived_sats += arrival.amount_sats
-        self.on_line(f"  {sats(arrival.amount_sats)} → {arrival.payee} ({arrival.settlement})")
+        self.on_line(f"  {sats(arrival.amount_sats)} → {arrival.payee} ({arrival.settlement or 'paid out by order'})")
 
     def balance(self, name: str, content: dict[str, Any]) -> None:
-        """An LP balance event, decrypted by that LP."""
+        """An LP balance event, decrypted by that LP. Fiat is summed up in the currency of the newest enrolment."""
         row, enrolments = self.lps[name], content.get("enrolments") or []
         if content.get("type") == "lp_balance" and enrolments:
-            row.deposited, row.remaining = enrolments[0]["deposited"], enrolments[0]["remaining"]
-            row.said_sats = enrolments[0]["sats"]
+            row.currency = str(enrolments[-1]["currency"])
+            alike = [each for each in enrolments if each["currency"] == row.currency]
+            row.deposited, row.remaining = _fiat(alike, "deposited"), _fiat(alike, "remaining")
+            row.said_sats = sum(each["sats"] for each in enrolments)
 
     def worklist_event(self, content: dict[str, Any]) -> None:
         if content.get("type") == "worklist":

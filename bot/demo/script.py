@@ -1,16 +1,24 @@
 """The play, before it is played: who is in it, what each customer does, what everybody gets in the end. Pure.
 
 The amounts are the same in every run, and whole bills. The first customer buys cash for exactly 100,000 sats, so that
-3 % and 5 % read as 3,000 and 5,000 sats. With real coins (mainnet) everything is a hundredth of that.
+3 % and 5 % read as 3,000 and 5,000 sats. With real coins (mainnet) everything is a hundredth of that. What customers
+take at a visitor's machine follows from what its LPs have there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import cycle, islice
+
+from bot.demo import rates
+from ledger.fees import FeeRates
+from ledger.money import PPM, fiat_digits, fiat_to_sats, share_ppm
 
 MACHINE = "sintra"
 WALLET = "main"
+SPARE_WALLET = "second"
+"""Nobody's yet: for the machine that a visitor registers."""
 CURRENCY = "GTQ"
 PLATFORM = "platform"
 PLATFORM_PERCENT = 3
@@ -18,8 +26,11 @@ OPERATOR_PERCENT = 5
 SPLITS = ((60, "sofia"), (40, "mateo"))
 """How the operator fee is shared: percent and payee."""
 LP_NAMES = ("ana", "beto", "carla", "diego", "elena")
-SATS_PER_UNIT = 50
+SATS_PER_UNIT = int(rates.sats_per_unit(CURRENCY))
 """Sats for one quetzal."""
+
+PAUSE_SECONDS = 4.0
+"""Between two customers."""
 
 _DEPOSIT_WEIGHTS = (30, 25, 20, 15, 10)
 _SALES = (
@@ -37,6 +48,8 @@ _SALES = (
     ("cash_out", 200_000),
 )
 _MAINNET_DIVISOR = 100
+_MOST_SATS = 200_000
+"""No customer of a visitor's machine takes more."""
 _AT_LEAST = 1_000
 _SPARE = 2
 """LPs bring so many times what is sold, so that there is something left for those who join and play on."""
@@ -44,11 +57,20 @@ _SPARE = 2
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One customer at the machine. Sats; `fiat` in whole units of CURRENCY. `number` counts from 1."""
+    """One customer at a machine. Sats; `fiat` in whole units of `currency`. `number` counts from 1 at each machine."""
 
     number: int
     cash_out: bool
     principal_sats: int
+    fiat: int
+    at: str = ""
+    """The name of the visitor's machine; empty: the demo's own."""
+    currency: str = CURRENCY
+    rate: Decimal = Decimal(SATS_PER_UNIT)
+    """Sats for one unit."""
+    bill: int = rates.smallest_bill(CURRENCY)
+    platform_ppm: int = PLATFORM_PERCENT * PPM // 100
+    operator_ppm: int = OPERATOR_PERCENT * PPM // 100
 
     @property
     def tx_type(self) -> str:
@@ -56,11 +78,11 @@ class Sale:
 
     @property
     def platform_fee_sats(self) -> int:
-        return self.principal_sats * PLATFORM_PERCENT // 100
+        return share_ppm(self.principal_sats, self.platform_ppm)
 
     @property
     def operator_fee_sats(self) -> int:
-        return self.principal_sats * OPERATOR_PERCENT // 100
+        return share_ppm(self.principal_sats, self.operator_ppm)
 
     @property
     def fee_sats(self) -> int:
@@ -72,8 +94,9 @@ class Sale:
         return self.principal_sats + self.fee_sats if self.cash_out else self.principal_sats - self.fee_sats
 
     @property
-    def fiat(self) -> int:
-        return self.principal_sats // SATS_PER_UNIT
+    def cash(self) -> str:
+        """`2,000 GTQ`."""
+        return f"{self.fiat:,} {self.currency}"
 
 
 def sales(count: int, *, network: str = "regtest", cash_in: bool = True) -> tuple[Sale, ...]:
@@ -81,9 +104,22 @@ def sales(count: int, *, network: str = "regtest", cash_in: bool = True) -> tupl
     divisor = _MAINNET_DIVISOR if network == "mainnet" else 1
     chosen = islice(cycle(_SALES), count)
     return tuple(
-        Sale(number, kind == "cash_out" or not cash_in, sats // divisor)
+        Sale(number, kind == "cash_out" or not cash_in, sats // divisor, sats // divisor // SATS_PER_UNIT)
         for number, (kind, sats) in enumerate(chosen, 1)
     )
+
+
+def visit(number: int, at: str, currency: str, remaining_minor: int, platform: FeeRates, own: FeeRates) -> Sale | None:
+    """What the next customer of a visitor's machine takes: a quarter of what its LPs have left, in whole bills, so that
+    each leaves something. None where they have too little for one more."""
+    rate, bill = rates.sats_per_unit(currency), rates.smallest_bill(currency)
+    left = remaining_minor // 10 ** fiat_digits(currency)
+    if left < 2 * bill:
+        return None
+    wanted = min(left // 4, int(_MOST_SATS / rate))
+    fiat = max(wanted // bill, 1) * bill
+    principal = fiat_to_sats(fiat * 10 ** fiat_digits(currency), currency, rate)
+    return Sale(number, True, principal, fiat, at, currency, rate, bill, platform.cash_out_ppm, own.cash_out_ppm)
 
 
 def deposits(planned: tuple[Sale, ...], lps: int) -> tuple[int, ...]:

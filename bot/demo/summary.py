@@ -31,7 +31,7 @@ class Summary:
 
 
 def summarize(books: Books) -> Summary:
-    names = {str(word.balance["lp"]): word.name for word in books.lps}
+    names = {word.lp: word.name for word in books.lps}
     paid: dict[str, list[int]] = {}
     completed = [leg for leg in books.legs if leg["status"] == "completed"]
     for leg in sorted(completed, key=lambda leg: int(leg["id"][1:])):

@@ -20,9 +20,21 @@ from nwc.uri import WalletUri, parse_wallet_uri
 
 TILL = "machine"
 """The account that the machine's wallet spends from."""
+SPARE = "spare"
+"""The account of the wallet that is there for a visitor's machine."""
 CUSTOMER = "customer"
 GUEST = "you"
 _SPARE_SATS = 1_000_000
+_SPARE_WALLET_SATS = 5_000_000
+"""Enough for a visitor's operator to settle what LPs have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineWallet:
+    """A wallet with its two connections: the bot's and the machine's own."""
+
+    bot: WalletUri = field(repr=False)
+    till: WalletUri = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +42,9 @@ class Surroundings:
     """Targets are Lightning addresses; `splits` and `lps` in the order of the script."""
 
     relay: str
-    bot_wallet: WalletUri = field(repr=False)
-    till: WalletUri = field(repr=False)
-    """The machine's own connection to the same wallet."""
+    wallet: MachineWallet
+    spare: MachineWallet | None
+    """For a machine that a visitor registers."""
     customer: WalletUri | None = field(repr=False)
     """None: whoever watches pays the invoices."""
     lps: Sequence[str]
@@ -59,8 +71,8 @@ async def surroundings(plan: Plan, clock: Clock) -> AsyncIterator[Surroundings]:
             return
         yield Surroundings(
             relay=relay,
-            bot_wallet=outside.uri,
-            till=outside.uri,
+            wallet=MachineWallet(outside.uri, outside.uri),
+            spare=None,
             customer=outside.customer,
             lps=outside.lps,
             platform=outside.platform,
@@ -76,6 +88,8 @@ async def _own(plan: Plan, relay: str, clock: Clock, stack: AsyncExitStack) -> S
     paid_out = sum(sale.principal_sats for sale in plan.sales if not sale.cash_out)
     paid_in = sum(sale.wire_sats for sale in plan.sales if sale.cash_out)
     network.add_account(TILL, (paid_out + _SPARE_SATS) * 1_000)
+    if plan.spare:
+        network.add_account(SPARE, _SPARE_WALLET_SATS * 1_000)
     network.add_account(CUSTOMER, (paid_in + _SPARE_SATS) * 1_000)
     addresses = AddressServer(network)
     await addresses.start()
@@ -83,11 +97,11 @@ async def _own(plan: Plan, relay: str, clock: Clock, stack: AsyncExitStack) -> S
     service = WalletService(network, [relay], clock)
     await service.start()
     stack.push_async_callback(service.stop)
-    bot_wallet, till, customer = [await service.add_wallet(account) for account in (TILL, TILL, CUSTOMER)]
+    customer = await service.add_wallet(CUSTOMER)
     return Surroundings(
         relay=relay,
-        bot_wallet=parse_wallet_uri(bot_wallet.uri),
-        till=parse_wallet_uri(till.uri),
+        wallet=await _wallet(service, TILL),
+        spare=await _wallet(service, SPARE) if plan.spare else None,
         customer=parse_wallet_uri(customer.uri),
         lps=[addresses.add(name) for name in plan.lp_names],
         platform=addresses.add(script.PLATFORM),
@@ -95,3 +109,8 @@ async def _own(plan: Plan, relay: str, clock: Clock, stack: AsyncExitStack) -> S
         guest=addresses.add(GUEST),
         lightning=network,
     )
+
+
+async def _wallet(service: WalletService, account: str) -> MachineWallet:
+    bot, till = [await service.add_wallet(account) for _ in range(2)]
+    return MachineWallet(parse_wallet_uri(bot.uri), parse_wallet_uri(till.uri))

@@ -55,17 +55,19 @@ class Publisher:
                     self._in_hand.add(outgoing.id)
                     await self._room_for(outgoing).acquire()
                     group.create_task(self._work(outgoing), name=f"publish {outgoing.id}")
-                if not due:
+                if seconds:
                     await self._bell.wait(seconds)
 
     async def _due(self) -> tuple[list[Outgoing], float]:
-        """What is to be published now, and the seconds until there is something else."""
+        """What is to be published now, and the seconds until there is something else; none where there is more now."""
         now = self._clock.now()
         busy = frozenset(self._in_hand)
         due, at = await self._db.read(lambda tx: (outbox.due(tx, now, BATCH, busy), outbox.next_due_at(tx, now)))
         first = [outgoing for outgoing in due if not outgoing.lane]
         if not first and not self._strangers.locked():
             first = due[:1]
+        if first and (len(first) < len(due) or len(due) == BATCH):
+            return first, 0.0
         return first, RETRY_SECONDS[-1] if at is None else at - now
 
     def _room_for(self, outgoing: Outgoing) -> asyncio.Semaphore:

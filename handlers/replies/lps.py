@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from handlers.replies import names
 from handlers.replies.general import ask_for_code
-from handlers.replies.plain import facts, lines, listed, short_key, shown
+from handlers.replies.plain import facts, lines, listed, short_key, shown, typed
 from handlers.replies.words import Wording, Words
 
 
@@ -25,7 +25,7 @@ def _enrolment(each: Mapping[str, Any], w: Words) -> str:
 def _added(r: Mapping[str, Any], w: Words) -> str:
     who, machine = r["name"], r["machine"]
     if r["onboarded"]:
-        following = w("Next: deposit {machine} {lp} AMOUNT", machine=machine, lp=who)
+        following = w("Next: deposit {machine} {lp} AMOUNT", machine=machine, lp=typed(who))
     else:
         following = w("{lp} must now write to this bot: join you@example.com", lp=who)
     return lines(

@@ -55,7 +55,7 @@ class Words:
         return self(what.template, **what.values)
 
     def known(self, text: str) -> str:
-        """A word or fixed sentence (`pending`, a stored reason); as it is where the catalogue does not have it."""
+        """A word or fixed sentence, such as `pending`; as it is where the catalogue does not have it."""
         return self.catalogue.get(text, text)
 
     def sats(self, amount: int) -> str:

@@ -10,6 +10,7 @@ import nostr_sdk as sdk
 import pytest
 
 from bot.clock import SystemClock
+from bot.demo.relay import send_at_once
 from bot.nostr import Keys
 from bot.timings import Timings
 from nwc.event import Event
@@ -72,6 +73,7 @@ class EmbeddedRelay:
         await self._relay.run()
         self.url = str(await self._relay.url()).rstrip("/")
         self._port = int(self.url.rsplit(":", 1)[1])
+        send_at_once(self._port)
 
     def stop(self) -> None:
         if self._relay is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +12,16 @@ from typing import cast
 
 import pytest
 
+from bot import logs
 from bot.clock import SystemClock
+from bot.config import Config
 from bot.config_file import load
-from bot.daemon import HEARD_KEY, Daemon
+from bot.daemon import HEARD_KEY, CannotStart, Daemon, _main, read_secrets
 from bot.nostr import Keys
 from bot.wiring import Parts, Secrets
 from storage import attempts, legs, meta, outbox, settlements
 from storage.db import Tx
+from tests.bot.conftest import until
 from tests.handlers.conftest import desk, owed, till
 from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of
@@ -236,3 +241,60 @@ async def test_health_names_what_is_held(daemon: Daemon) -> None:
     assert problems["wallets.main.held"].startswith("2 payments are held")
     main.held.clear()
     assert set(daemon._problems()) == {"wallets.second"}
+
+
+# --- reload ----------------------------------------------------------------------------------------------------------
+
+
+class Served:
+    """Stands for the daemon, as far as its start and its end go. `names` of the configurations that were begun with."""
+
+    names: list[str]
+
+    def __init__(self, config: Config, secrets: Secrets, shutdown: asyncio.Event) -> None:
+        self.name, self.shutdown = config.identity.name, shutdown
+
+    async def run(self) -> None:
+        self.names.append(self.name)
+        if self.name == "another wallet":
+            raise CannotStart("payments from the one before are not resolved")
+        await self.shutdown.wait()
+
+
+async def test_a_configuration_that_can_not_start_leaves_the_one_before_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another wallet while a payment is in doubt: that shows only at the start, and once ended the bot at a reload."""
+    path = tmp_path / "config.toml"
+    (tmp_path / "operator.nsec").write_text(Keys.generate().nsec())
+    (tmp_path / "operator.nsec").chmod(0o600)
+    Served.names = []
+    monkeypatch.setattr("bot.daemon.Daemon", Served)
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+
+    def configure(name: str) -> None:
+        path.write_text(LEAST.replace("[nostr]", f'name = "{name}"\n[nostr]'))
+
+    async def reload(name: str, then: str) -> None:
+        configure(name)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: Served.names[-1] == then and name in Served.names, f"{then} serves")
+
+    configure("first")
+    config = load(path, {})
+    running = asyncio.create_task(_main(path, config, read_secrets(config)))
+    await until(lambda: Served.names == ["first"], "the bot serves")
+    await reload("another wallet", "first")
+    await reload("second", "second")
+    assert Served.names == ["first", "another wallet", "first", "second"]
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 5) == 0
+
+
+async def test_one_that_can_not_start_at_first_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(LEAST.replace("[nostr]", 'name = "another wallet"\n[nostr]'))
+    Served.names = []
+    monkeypatch.setattr("bot.daemon.Daemon", Served)
+    with pytest.raises(CannotStart):
+        await _main(path, load(path, {}), Secrets(Keys.generate(), {}))

@@ -1,29 +1,31 @@
-"""Reads the conversations in docs/operator-guide.md and docs/lp-guide.md and holds them with the real handlers.
+"""Reads the conversations in the guides and holds them with the real handlers.
 
 A conversation is a fenced block marked `chat`: a line `ana > balance` is what somebody writes, `bot >> ana` announces
 a message that nobody asked for, indented lines are what the bot says. Between two blocks a comment such as
-`<!-- happens: cash_out -->` lets something happen. `npub1…` stands for any key, a code for any code.
+`<!-- happens: cash_out -->` lets something happen (tests/handlers/happenings.py has all that can), and
+`<!-- happens: anew -->` takes empty books. `npub1…` stands for any key, a code for any code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from nwc.keys import npub_of
-from storage import legs
-from storage.db import Tx
-from tests.handlers.desk import ANA, ATM, BEN, BOSS, EVE, SUPER, Desk
+from tests.handlers.desk import BEN, Desk
+from tests.handlers.happenings import PEOPLE, Happenings
 
-PEOPLE: Final = {"operator": BOSS, "platform": SUPER, "ana": ANA, "ben": BEN, "somebody": EVE}
+OpenDesk = Callable[[], Awaitable[Desk]]
+"""A desk over empty books."""
+ANEW: Final = "anew"
 _STEP: Final = re.compile(
     r"<!-- happens: (?P<event>[^>]+?) -->|^```chat\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _SAID: Final = re.compile(r"(?P<who>\w+) > (?P<order>.+)|bot >> (?P<to>\w+)")
 _NPUB: Final = re.compile(r"npub1[0-9a-z]*(?:…(?:[0-9a-z]{4})?)?")
-_CODE: Final = re.compile(r"confirm ([A-Z2-9]{6})\b")
+_CODE: Final = re.compile(r"(confirm|confirmar) ([A-Z2-9]{6})\b")
 _INDENT: Final = "    "
 _CODE_SHOWN: Final = "K7QX3M"
 
@@ -61,72 +63,75 @@ def turns(text: str) -> Iterator[Turn]:
 
 def plain(text: str) -> str:
     """Without what differs from one run to another: keys and codes."""
-    return _CODE.sub("confirm CODE", _NPUB.sub("npub1…", text))
+    return _CODE.sub(r"\1 CODE", _NPUB.sub("npub1…", text))
 
 
 class Replay:
-    """Holds the conversations of a guide at a desk."""
+    """Holds the conversations of a guide, at one desk, or at a new one wherever the guide begins anew."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, open_desk: OpenDesk) -> None:
+        self._open_desk = open_desk
+        self._desk: Desk | None = None
+        self._happenings: Happenings | None = None
         self._code = ""
-        self._told: set[tuple[str, str]] = set()
+        self._heard = 0
 
     async def answer(self, turn: Turn) -> str:
         """What the bot really says to it; empty for something that happens."""
+        desk = await self._at_desk()
         if not turn.who:
-            await self._happen(*turn.line.split())
+            await self._happen(turn.line)
             return ""
         if turn.order is None:
-            return await self._unasked(PEOPLE[turn.who])
-        said = await self._desk.told(PEOPLE[turn.who], self._real(turn.order))
+            return await self._unasked(desk, PEOPLE[turn.who])
+        await self._hear_out(desk)
+        said = await desk.told(PEOPLE[turn.who], await self._real(turn.order))
         if found := _CODE.search(said):
-            self._code = found[1]
+            self._code = found[2]
         return said
 
-    def _real(self, order: str) -> str:
-        """The order with a real key and the code that was given out."""
-        key = ATM if order.startswith("machine") else PEOPLE.get(order.rsplit(maxsplit=1)[-1], BEN)
-        return _CODE.sub(f"confirm {self._code}", order.replace("npub1…", npub_of(key)))
+    async def books_in_order(self) -> list[str]:
+        """What is wrong with the books after all that was told."""
+        return [] if self._happenings is None else await self._happenings.till.violations()
 
-    async def _unasked(self, recipient: str) -> str:
-        for message in await self._desk.dms(recipient):
-            if message["answers"] is None and (recipient, message["text"]) not in self._told:
-                self._told.add((recipient, message["text"]))
+    async def _happen(self, line: str) -> None:
+        if line == ANEW:
+            assert await self.books_in_order() == []
+            self._desk = None
+            return
+        assert self._happenings is not None
+        await self._hear_out(self._happenings.desk)
+        await self._happenings.happen(line)
+
+    async def _at_desk(self) -> Desk:
+        if self._desk is None:
+            self._desk = await self._open_desk()
+            self._happenings, self._heard = Happenings(self._desk), 0
+        return self._desk
+
+    async def _real(self, order: str) -> str:
+        """The order with a real key and the code that was given out."""
+        assert self._happenings is not None
+        who = PEOPLE.get(order.rsplit(maxsplit=1)[-1], BEN)
+        pubkey = await self._happenings.next_machine() if order.startswith("machine add") else who
+        return _CODE.sub(rf"\1 {self._code}", order.replace("npub1…", npub_of(pubkey)))
+
+    async def _unasked(self, desk: Desk, recipient: str) -> str:
+        """The first message to them since the last order or event, of those that this guide has not told yet."""
+        messages = await desk.dms()
+        for index, message in enumerate(messages[self._heard :], self._heard):
+            if message["to"] == recipient and message["answers"] is None:
+                self._heard = index + 1
                 return str(message["text"])
         return "(nothing)"
 
-    async def _happen(self, what: str, *words: str) -> None:
-        self._desk.now += 60
-        if what == "cash_out":
-            await self._desk.cash_out(platform_fee_sats=3_000)
-            await self._desk.distribute()
-        elif what == "paid":
-            for word in words:
-                await self._desk.tx(lambda tx, number=int(word[1:]): self._pay(tx, number))  # type: ignore[misc]
-        elif what == "unpaid":
-            await self._desk.fail_leg(int(words[0][1:]), " ".join(words[1:]))
-        elif what == "business":
-            await self._desk.with_machine()
-            await self._desk.ask(SUPER, "platform.set", cash_out_fee="3%", target="fees@example.com")
-            await self._desk.ask(BOSS, "splits.set", legs="100% me@example.com", confirm=True)
-        elif what == "enrol":
-            await self._desk.told(BOSS, f"lp add sintra {npub_of(PEOPLE[words[0]])} {words[0]}")
-        elif what in ("deposit", "confirm"):
-            order = "deposit sintra" if what == "deposit" else "deposit confirm"
-            await self._desk.told(BOSS, " ".join([order, *words]))
-        else:
-            raise ValueError(f"nobody knows how to make {what!r} happen")
-
-    def _pay(self, tx: Tx, number: int) -> None:
-        leg = legs.get(tx, number)
-        assert leg is not None
-        legs.complete(tx, leg, 0, self._desk.now)
+    async def _hear_out(self, desk: Desk) -> None:
+        self._heard = len(await desk.dms())
 
 
-async def rewritten(text: str, desk: Desk) -> str:
+async def rewritten(text: str, open_desk: OpenDesk) -> str:
     """The text of a guide as it must be: every answer as the bot really words it."""
-    replay = Replay(desk)
+    replay = Replay(open_desk)
     held = [(turn, await replay.answer(turn)) for turn in turns(text)]
     talk = iter([(turn, answer) for turn, answer in held if turn.who])
 
@@ -145,4 +150,4 @@ async def rewritten(text: str, desk: Desk) -> str:
 
 
 def _shown(line: str) -> str:
-    return _CODE.sub(f"confirm {_CODE_SHOWN}", _NPUB.sub("npub1…", line))
+    return _CODE.sub(rf"\1 {_CODE_SHOWN}", _NPUB.sub("npub1…", line))

@@ -11,9 +11,15 @@ from functools import cache
 import pytest
 
 from handlers.commands import registry
-from handlers.replies import LANGUAGES, spanish, stored
-from ledger.errors import Worded
-from tests.handlers.templates import PLACES, STORED, Template, placeholders, sources, templates
+from handlers.replies import LANGUAGES, names, spanish, stored
+from handlers.roles import Role
+from handlers.wallet_trouble import BROKE, QUOTA, RATE_LIMITED, REVOKED
+from ledger.errors import Code, Worded
+from ledger.fees import TxType
+from ledger.model import EnrolmentStatus, LpMode
+from ledger.states import AttemptState, DepositStatus, EvidenceClass, LegStatus, LegType, SettlementStatus
+from ledger.views import Bucket
+from tests.handlers.templates import PLACES, ROOT, STORED, Template, placeholders, sources, templates
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 _MARKUP = re.compile(r"[`*#<]|__|\]\(")
@@ -72,6 +78,25 @@ def test_a_translation_holds_the_same_facts_in_the_same_tone(language: str) -> N
         if (english[-1:] in ".:?") != (text[-1:] in ".:?"):
             wrong.append(f"ends otherwise: {english!r} {text!r}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_value_that_is_shown_has_a_word() -> None:
+    states = (SettlementStatus, LegStatus, AttemptState, DepositStatus, EnrolmentStatus)
+    assert {value for kind in states for value in kind} | {"unmatched"} == names.STATUSES.keys()
+    assert set(LegType) == names.PAYMENT_TYPES.keys()
+    assert set(TxType) == names.DIRECTIONS.keys()
+    assert set(LpMode) == names.MODES.keys()
+    assert set(Role) == names.ROLES.keys()
+    assert set(Bucket) == names.BUCKETS.keys()
+    assert set(EvidenceClass) == names.EVIDENCE.keys()
+    assert {BROKE, QUOTA, REVOKED, RATE_LIMITED} == names.WALLET_STOPS.keys()
+    refusing = [(ROOT / path).read_text() for path in ("ledger/decide/landing.py", "handlers/proof.py")]
+    codes = {Code[name].value for text in refusing for name in re.findall(r"Code\.([A-Z_]+)", text)}
+    assert codes <= names.REASONS.keys() <= {*Code, "leg_failed", "reset"}
+    schema = (ROOT / "storage/migrations/0001_initial.sql").read_text()
+    sources = re.search(r"CHECK \(source IN \(('pay'[^)]*)\)", schema)
+    assert sources is not None
+    assert set(re.findall(r"'(\w+)'", sources[1])) == names.SOURCES.keys()
 
 
 def test_no_phrase_stands_in_two_parts_of_the_catalogue() -> None:

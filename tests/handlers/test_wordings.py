@@ -37,14 +37,15 @@ async def _seldom(till: Till) -> None:
     desk = till.desk
     await _taken_back(desk)
     await desk.ask(BEN, "prefs.set", notify=True)
-    made = await desk.ask(BOSS, "deposit.add", machine="sintra", lp="ben", amount="20")
-    await desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
+    for name in ("ana", "ben"):
+        made = await desk.ask(BOSS, "deposit.add", machine="sintra", lp=name, amount="20")
+        await desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
     await desk.told(BEN, "prefs set target=other@example.com")
-    await till.answer(await till.sent(2, 1), "RATE_LIMITED")
-    await till.sent(3, 2)
-    await till.release(2)
-    assert await till.learn(2, EvidenceClass.CLAIM) is AttemptState.CLAIMED
     await _at_fixed_times(desk)
+    await till.sent(3, 1)
+    await till.release(1)
+    assert await till.learn(1, EvidenceClass.CLAIM) is AttemptState.CLAIMED
+    await till.answer(await till.sent(2, 2), "RATE_LIMITED")
 
 
 async def _taken_back(desk: Desk) -> None:

@@ -33,6 +33,7 @@ class Controls:
         self._world = world
         self._network = world.network
         self._wallets: dict[str, HostedWallet] = {}
+        self._rotations = 0
 
     # -- wallets -----------------------------------------------------------------------------------------------------
 
@@ -49,6 +50,20 @@ class Controls:
                 client_secret=self._secret("client", account),
             )
         wallet = self._wallets[account]
+        return {"uri": wallet.uri, "pubkey": wallet.public_key}
+
+    async def rotate(self, account: str, *, another: bool = False) -> dict[str, Any]:
+        """A further connection to `account`, honest, which the verbs mean from now on: `uri`, `pubkey`. The one before
+        is revoked; or, with `another`, it has a wallet key of its own and both are served."""
+        self._rotations += 1
+        wallet = self._wallets[account] = await self._world.service.add_wallet(
+            account,
+            make("honest"),
+            wallet_secret=self._secret(f"wallet {self._rotations}", account)
+            if another
+            else self._secret("wallet", account),
+            client_secret=self._secret(f"client {self._rotations}", account),
+        )
         return {"uri": wallet.uri, "pubkey": wallet.public_key}
 
     async def personality(self, account: str, name: str, **options: Any) -> None:

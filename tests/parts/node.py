@@ -66,10 +66,6 @@ class NodePeer:
         said: dict[str, Any] = json.loads(text)
         return said
 
-    async def ended(self, within_seconds: float = _LINE_WITHIN_SECONDS) -> int:
-        """Its exit code."""
-        return await asyncio.wait_for(self._process.wait(), within_seconds)
-
     async def __aexit__(self, *_: object) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -99,11 +95,3 @@ def alby_wallet(
         "clientPubkey": client_pubkey,
     }
     return NodePeer("alby_wallet.mjs", config, life_seconds=life_seconds)
-
-
-def direct_message(
-    *, relay: str, secret: str, to: str, text: str, answers: int = 1, wait_seconds: float = 20
-) -> NodePeer:
-    """A NIP-17 message by nostr-tools: its first line names the rumor, further ones are the answers to it."""
-    config = {"relay": relay, "secret": secret, "to": to, "text": text, "answers": answers, "waitSeconds": wait_seconds}
-    return NodePeer("dm.mjs", config, life_seconds=int(wait_seconds) + 20)

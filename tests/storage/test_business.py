@@ -11,7 +11,7 @@ import pytest
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform, SplitShare
-from storage import lps, machines, orders, platform, splits, switches, wallets
+from storage import lps, machines, orders, platform, splits, switches, unmatched, wallets
 from storage.db import Database, Tx
 from storage.switches import Switch
 
@@ -150,6 +150,29 @@ async def test_a_rotated_connection(database: Database) -> None:
         assert (another.profile, another.balance_msat, another.balance_at) == (WalletProfile.UNKNOWN, None, None)
         assert (another.scanned_until, another.last_answer_at) == (0, None)
         assert (another.created_at, another.connected_at) == (40, 40)
+
+    await database.write(work)
+
+
+async def test_the_end_of_a_hash_finds_payments_of_one_wallet(database: Database) -> None:
+    def work(tx: Tx) -> None:
+        for wallet in ("main", "second"):
+            wallets.register(tx, wallet, wallet_pubkey=KEY, client_pubkey=KEY, now=1)
+        for start, wallet in (("aa", "main"), ("bb", "main"), ("cc", "second")):
+            for end in ("11" * 4, start * 4):
+                unmatched.note(
+                    tx,
+                    payment_hash=start * 28 + end,
+                    wallet=wallet,
+                    direction="incoming",
+                    amount_msat=1,
+                    settled_at=1,
+                    now=2,
+                )
+        assert unmatched.ending_in(tx, "main", "aa" * 4) == ["aa" * 32]
+        assert len(unmatched.ending_in(tx, "main", "11" * 4)) == 2
+        assert unmatched.ending_in(tx, "second", "11" * 4) == ["cc" * 28 + "11" * 4]
+        assert unmatched.ending_in(tx, "second", "aa" * 4) == []
 
     await database.write(work)
 

@@ -12,8 +12,10 @@ As it is read on a phone in Guatemala: usted, short, plain. One word stands for 
 | balance, what is left | saldo, quedan |
 | settlement | transacción |
 | cash-in, cash-out | ingreso, retiro |
+| fiat | efectivo |
+| to share out, to scale, to reset | repartir, ajustar, destrabar |
 | payment, payout | pago |
-| attempt | intento |
+| attempt, to release one | intento, liberar |
 | proof | comprobante |
 | invoice | factura |
 | wallet, wallet connection | billetera, conexión de billetera |
@@ -29,7 +31,8 @@ As it is read on a phone in Guatemala: usted, short, plain. One word stands for 
 | order | orden |
 | code | código |
 | audit log | bitácora |
-| report | informe |
+| report of a machine; `report` | reporte, reportar; informe |
+| books, host | libros, servidor |
 | message, notice | mensaje, aviso |
 
 What is typed (orders, names of parameters, values such as `status=errored`) stays English, and so do sats and relays.

@@ -27,8 +27,6 @@ TEXTS: Final[dict[str, str]] = {
     "Version {version}, up {time}": "Versión {version}, activa desde hace {time}",
     "All payments are paused: resume": "Todos los pagos están en pausa: resume",
     "Running, payments are on.": "En marcha, los pagos están activos.",
-    "Needs a person: {counts}. Say worklist.": "Necesita a alguien: {counts}. Escriba pendientes.",
-    "Nothing needs a person.": "Nada necesita a una persona.",
     "Last settlement: {time}": "Última transacción: {time}",
     "To go on: {command}": "Para seguir: {command}",
     "A newer order, of {time}, stands.": "Vale una orden más nueva, de {time}.",
@@ -53,4 +51,6 @@ TEXTS: Final[dict[str, str]] = {
     "yes": "sí",
     "no": "no",
     "nothing": "nada",
+    "Nothing needs a person.": "Nada requiere su atención.",
+    "Needs a person: {counts}. Say worklist.": "Requiere atención: {counts}. Escriba pendientes.",
 }

@@ -152,9 +152,6 @@ TEXTS: Final[dict[str, str]] = {
         "Las órdenes que usted puede dar; con una, sus parámetros y un ejemplo."
     ),
     "Your roles and your public key, as this bot sees you.": "Sus roles y su llave pública, como los ve este bot.",
-    "How it runs: relays, wallets and balances, what is paused, what needs a person.": (
-        "Cómo anda todo: relays, billeteras y saldos, qué está en pausa, qué necesita a alguien."
-    ),
     "Does the money order that waits for this code.": "Hace la orden de dinero que espera este código.",
     "Enrols an LP at a machine; the LP itself then says with join where its sats go.": (
         "Inscribe a un LP en un cajero; él mismo dice luego con unirse a dónde van sus sats."
@@ -220,9 +217,6 @@ TEXTS: Final[dict[str, str]] = {
     "Plans the failed payments of an errored settlement again; what was paid is never paid again.": (
         "Planea otra vez los pagos fallidos de una transacción con error; lo pagado no se paga dos veces."
     ),
-    "What did not settle cleanly and needs a person; with 0, everything that is unresolved.": (
-        "Lo que no terminó bien y necesita a alguien; con 0, todo lo que está sin resolver."
-    ),
     "Sets who gets the operator fee: for one machine, or for every machine without a rule of its own.": (
         "Fija quién recibe la comisión del operador: en un cajero o en todos los que no tienen reparto propio."
     ),
@@ -238,5 +232,11 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "Holds the books against themselves and against the wallets' own lists. It may take minutes.": (
         "Compara los libros entre sí y con las listas de las billeteras. Puede tardar minutos."
+    ),
+    "How it runs: relays, wallets and balances, what is paused, what needs a person.": (
+        "Cómo anda todo: relays, billeteras y saldos, qué está en pausa, qué requiere atención."
+    ),
+    "What did not settle cleanly and needs a person; with 0, everything that is unresolved.": (
+        "Lo que no terminó bien y requiere atención; con 0, todo lo que está sin resolver."
     ),
 }

@@ -1,4 +1,4 @@
-"""What stored values are called. Statuses are said of a transacción (she), of a payment, a deposit or an LP (he)."""
+"""What stored values are called. Words of settlements (transacción) are feminine, of all else masculine."""
 
 from __future__ import annotations
 

@@ -41,4 +41,7 @@ TEXTS: Final[dict[str, str]] = {
     "Not everybody in fixed mode could be paid:": "No se le pudo pagar a todos en modo fijo:",
     "To pay them now: fixed run": "Para pagarles ahora: fixed run",
     "{name}: {why}": "{name}: {why}",
+    "planned {time} UTC, wallet {wallet}": "planeado {time} UTC, billetera {wallet}",
+    "routing {sats}": "ruta {sats}",
+    "Last: {done}": "Último: {done}",
 }

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from bot.query import Query, Subscription
 from bot.relays import Relays
 from nwc.event import Event
 from tests.bot.conftest import HURRY, EmbeddedRelay, until
+from tests.parts.forks import Forked, Forks
 
 ROOT = Path(__file__).parents[3]
 _ENDS_WITHIN_SECONDS = 40.0
@@ -44,16 +44,17 @@ def environment(**more: str) -> dict[str, str]:
     return {**plain, "PYTHONPATH": str(ROOT), **more}
 
 
-async def start(*arguments: str | Path, cwd: Path | None = None, **more: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bot", *map(str, arguments)),
-        cwd=cwd or ROOT,
-        env=environment(**more),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+_forks = Forks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    with _forks:
+        yield
+
+
+async def start(*arguments: str | Path, cwd: Path | None = None, **more: str) -> Forked:
+    return await _forks.start(*map(str, arguments), cwd=cwd or ROOT, env=environment(**more))
 
 
 async def run(*arguments: str | Path, typed: str = "", cwd: Path | None = None, **more: str) -> Ended:

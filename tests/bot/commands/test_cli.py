@@ -13,11 +13,12 @@ from bot import cli
 from bot.commands import template
 from tests.bot.commands.conftest import ROOT, Called, Place, environment, run
 
-COMMANDS = ["run", "check", "verify", "tell", "init", "demo", "version", "atm"]
+COMMANDS = ["run", "check", "verify", "export", "tell", "init", "demo", "version", "atm"]
 NEED_CONFIGURATION = [
     ["run"],
     ["check"],
     ["verify"],
+    ["export", "payments"],
     ["tell", "status"],
     ["atm", "settle", "--key", "env:MACHINE", "--principal-sats", "100", "--fee-sats", "3", "--currency", "GTQ",
      "--exchange-rate", "50", "--payment-hash", "ab" * 32],

@@ -91,8 +91,7 @@ def good() -> Books:
 
 
 def _word(lp: str, deposit: int, sats: int, paid: str, remaining: str) -> LpWord:
-    balance = {
-        "lp": lp,
+    enrolment = {
         "sats": sats,
         "deposited": f"{deposit}.00",
         "pending": "0.00",
@@ -100,7 +99,7 @@ def _word(lp: str, deposit: int, sats: int, paid: str, remaining: str) -> LpWord
         "reserved": "0.00",
         "remaining": remaining,
     }
-    return LpWord(LPS[lp], deposit, balance, sats, sats)
+    return LpWord(LPS[lp], lp, deposit, [enrolment], sats, sats)
 
 
 def changed(change: Callable[[Any], object]) -> list[str]:
@@ -153,14 +152,52 @@ def test_the_summary_of_them() -> None:
         (lambda b: replace(b, worklist=["S1"]), "S1 is on the worklist"),
         (lambda b: b.lps.__setitem__(0, replace(b.lps[0], history_sats=1)), "ana: the history says 1 sats"),
         (lambda b: b.lps.__setitem__(0, replace(b.lps[0], event_sats=0)), "ana: the balance event says 0 sats"),
-        (lambda b: b.lps[1].balance.update(sats=40_001), "beto: the balance says 40001 sats"),
-        (lambda b: b.lps[1].balance.update(deposited="2000.01"), "beto: brought 2000.00"),
-        (lambda b: b.lps[1].balance.update(reserved="0.01"), "beto: brought 2000.00"),
-        (lambda b: b.lps[1].balance.update(remaining="1199.99"), "paid and remaining are not what was deposited"),
-        (lambda b: b.lps[1].balance.update(paid="900.00", remaining="1100.00"), "were booked as 900.00"),
+        (lambda b: b.lps[1].enrolments[0].update(sats=40_001), "beto: the balance says 40001 sats"),
+        (lambda b: b.lps[1].enrolments[0].update(deposited="2000.01"), "beto: brought 2000.00"),
+        (lambda b: b.lps[1].enrolments[0].update(reserved="0.01"), "beto: brought 2000.00"),
+        (lambda b: b.lps[1].enrolments[0].update(remaining="1199.99"), "paid and remaining are not what was deposited"),
+        (lambda b: b.lps[1].enrolments[0].update(paid="900.00", remaining="1100.00"), "were booked as 900.00"),
         (lambda b: replace(b, funds_after_msat=949_999_999), "but it holds 949999999"),
         (lambda b: b.moved.__setitem__(5, replace(b.moved[5], fee_msat=1)), "but it holds 950000000"),
     ],
 )
 def test_every_difference_is_told(change: Callable[[Any], object], words: str) -> None:
     assert any(words in difference for difference in changed(change)), changed(change)
+
+
+def visited(change: Callable[[Any], object]) -> list[str]:
+    books = copy.deepcopy(replace(good(), visited=True))
+    result = change(books)
+    return differences(result if isinstance(result, Books) else books)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: b.settlements[0].update(platform_fee_sats=240, status="partial"),
+        lambda b: b.settlements.append({**b.settlements[0], "payment_hash": "ee" * 32}),
+        lambda b: b.legs.append(_leg(9, "S2", "refund", 5) | {"status": "failed"}),
+        lambda b: b.legs[3].update(type="settlement", settlement=None),
+        lambda b: b.moved.__setitem__(5, replace(b.moved[5], payee="a wallet that ana joined with since")),
+        lambda b: b.lps[1].enrolments[0].update(deposited="2100.00", remaining="1200.00", reserved="100.00"),
+        lambda b: b.lps[1].enrolments.append({**b.lps[1].enrolments[0], "sats": 0}),
+        lambda b: replace(b, worklist=["S1"]),
+    ],
+)
+def test_what_a_visitor_may_order_is_no_difference(change: Callable[[Any], object]) -> None:
+    assert visited(change) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda b: b.moved.append(b.moved[4]), "was paid 2 times"),
+        (lambda b: b.moved.append(Moved(False, "ee" * 32, 5_000, payee="eve")), "5000 msat went to eve and nothing"),
+        (lambda b: b.legs[3].update(preimage=None), "P4: Lightning does not show its 60000 sats"),
+        (lambda b: b.lps[1].enrolments[0].update(remaining="1300.00"), "paid and remaining are not what was deposited"),
+        (lambda b: b.lps[1].enrolments[0].update(sats=40_001), "beto: the balance says 40001 sats"),
+        (lambda b: replace(b, funds_after_msat=949_999_999), "but it holds 949999999"),
+    ],
+)
+def test_what_no_order_can_bring_about_is_told_with_a_visitor_too(change: Callable[[Any], object], words: str) -> None:
+    assert any(words in difference for difference in visited(change)), visited(change)

@@ -7,84 +7,26 @@ import contextlib
 import fcntl
 import os
 import pty
-import re
 import secrets
 import signal
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from bot.clock import SystemClock
-from bot.demo.actor import Actor
 from bot.demo.bot_process import BotProcess
 from bot.demo.relay import EmbeddedRelay
-from bot.nostr import Keys, parse_public_key
+from bot.nostr import Keys
+from tests.bot.demo.newcomer import Newcomer, chapter, shown_to_visitors
+from tests.bot.demo.running import demo
+from tests.handlers.guides import turns
 from tests.parts.node import alby_wallet
 from tests.parts.world import World
 
 FAST = ("--speed", "100")
-
-
-class Running:
-    """A demo under way: its lines as they come, its errors when it has ended."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.lines: list[str] = []
-
-    async def until(self, true: Callable[[str], bool], seconds: float = 40.0) -> str:
-        """The next line of which it is true."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(seconds):
-            while raw := await self.process.stdout.readline():
-                self.lines.append(raw.decode().rstrip("\n"))
-                if true(self.lines[-1]):
-                    return self.lines[-1]
-        raise AssertionError(f"it ended before: {self.lines[-10:]} {await self.errors()}")
-
-    async def ended(self, seconds: float = 50.0) -> int:
-        """Its exit code, after all of its lines."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(seconds):
-            self.lines += (await self.process.stdout.read()).decode().splitlines()
-            return await self.process.wait()
-
-    async def errors(self) -> str:
-        assert self.process.stderr is not None
-        return (await self.process.stderr.read()).decode()
-
-
-@asynccontextmanager
-async def demo(directory: Path, *arguments: str, **environ: str) -> AsyncIterator[Running]:
-    """Whatever becomes of the test, the demo and its bot don't outlive it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        "demo",
-        *arguments,
-        cwd=directory,
-        env=os.environ | {"TMPDIR": str(directory)} | environ,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.communicate(), 15)
-            except TimeoutError:
-                process.kill()
-                await process.communicate()
 
 
 def nothing_left(directory: Path) -> bool:
@@ -126,26 +68,20 @@ async def test_it_uses_the_relay_that_it_is_given(tmp_path: Path) -> None:
     await relay.stop()
 
 
-async def test_a_visitor_takes_part_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    async with demo(tmp_path, "--transactions", "1", *FAST) as running:
-        url = (await running.until(lambda line: line.startswith("relay "))).split()[1]
-        bot = parse_public_key((await running.until(lambda line: line.startswith("bot "))).split()[1])
-        operator = (await running.until(lambda line: line.startswith("Operator "))).split()[1]
-        lp = (await running.until(lambda line: line.startswith("LP "))).split()[1]
-        write = await running.until(lambda line: line.startswith("Write "))
-        await running.until(lambda line: "the bot stays" in line)
-        joining, depositing = re.findall(r"(?:LP|operator): (.+?)(?:   |$)", write)
-        clock = SystemClock()
-        async with (
-            Actor("visitor", bot, url, clock, keys=Keys.parse(lp)) as visitor,
-            Actor("second operator", bot, url, clock, keys=Keys.parse(operator)) as second,
-        ):
-            assert "Your sats go to you@127.0.0.1" in await visitor.write(joining)
-            deposit = await second.write(depositing)
-            assert "500.00 GTQ, you at sintra, pending" in deposit
+async def test_a_newcomer_follows_the_guide(tmp_path: Path) -> None:
+    """Every message of the first chapter of the operator guide, typed by two people into a running demo: twelve, each
+    answered as the guide says. Ctrl-C then ends it, and the books are compared with the newcomer's part in them."""
+    async with demo(tmp_path, "--transactions", "1") as running:
+        newcomer = Newcomer(running, await shown_to_visitors(running))
+        async with newcomer.people():
+            for turn in turns(chapter("First steps, in twelve messages")):
+                await newcomer.does(turn)
+        assert newcomer.messages == 12
         running.process.send_signal(signal.SIGINT)
-        assert await running.ended(8) == 0
+        assert await running.ended(20) == 0, running.lines[-20:]
         assert await running.errors() == ""
+    assert "  paid to you: 100,000 sats in 2 payments" in running.lines
+    assert running.lines[-1] == "Every book balances."
     assert nothing_left(tmp_path)
 
 
@@ -249,7 +185,7 @@ async def test_books_that_can_not_be_verified_are_a_difference(tmp_path: Path) -
         tmp_path,
         keys=keys,
         relay="ws://127.0.0.1:9",
-        wallet_uri=f"nostr+walletconnect://{keys.public_key}?relay=ws://127.0.0.1:9&secret={'1' * 64}",
+        wallets={"main": f"nostr+walletconnect://{keys.public_key}?relay=ws://127.0.0.1:9&secret={'1' * 64}"},
         operators=[keys.public_key],
         platform=keys.public_key,
         network="regtest",

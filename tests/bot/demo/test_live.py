@@ -11,6 +11,10 @@ from rich.console import Console
 from bot.demo import live, script
 from bot.demo.picture import HEIGHT, WIDTH, picture, telling
 from bot.demo.scene import Arrival, LpRow, SaleRow, Scene
+from ledger.fees import FeeRates
+
+NSEC = "nsec1" + "q" * 58
+WITH = "the ATM's wallet: second   the LP's address: you@127.0.0.1:41234"
 
 
 @pytest.fixture
@@ -27,12 +31,12 @@ def scene(lines: list[str]) -> Scene:
         on_line=lines.append,
     )
     scene.started("ws://127.0.0.1:7000", "npub1bot")
-    scene.invited((("Operator", "nsec1operator"), ("LP", "nsec1lp")))
+    scene.invited((("Operator", NSEC), ("LP", "nsec1lp"), ("ATM", "npub1atm"), ("With", WITH)))
     scene.said("operator", "status", "Running.\nVersion 1")
     scene.said("operator", "splits set", "This would happen:\nSplits of sintra\nmore")
     scene.said("ana", None, "You are enrolled.")
     scene.lps["ana"].joined = True
-    enrolment = {"deposited": "5100.00", "remaining": "3100.00", "sats": 100_000}
+    enrolment = {"currency": "GTQ", "deposited": "5100.00", "remaining": "3100.00", "sats": 100_000}
     scene.balance("ana", {"type": "lp_balance", "enrolments": [enrolment]})
     first, second = scene.sales[:2]
     first.payment_hash, second.payment_hash = "aa" * 32, "bb" * 32
@@ -57,8 +61,10 @@ def test_the_lines_of_the_plain_view(scene: Scene, lines: list[str]) -> None:
     assert lines == [
         "relay ws://127.0.0.1:7000",
         "bot   npub1bot",
-        "Operator  nsec1operator",
+        f"Operator  {NSEC}",
         "LP        nsec1lp",
+        "ATM       npub1atm",
+        f"With      {WITH}",
         "  operator > status\n  bot > Running.",
         "  operator > splits set\n  bot > This would happen: Splits of sintra",
         "  bot to ana > You are enrolled.",
@@ -72,7 +78,7 @@ def test_the_lines_of_the_plain_view(scene: Scene, lines: list[str]) -> None:
 
 
 def test_a_large_terminal_shows_all_of_it(scene: Scene) -> None:
-    shown = drawn(scene, 140, 45)
+    shown = " ".join(drawn(scene, 140, 45).split())
     for words in (
         "ws://127.0.0.1:7000",
         "npub1bot",
@@ -106,6 +112,42 @@ def test_a_small_terminal_shows_how_to_join_and_the_newest(scene: Scene) -> None
     assert "ws://127.0.0.1:7000" in shown
     assert "for S39" in shown
     assert "for S2\n" not in shown
+
+
+@pytest.mark.parametrize("size", [(140, 45), (100, 50), (80, 24)])
+def test_what_a_visitor_needs_can_be_copied_whole(scene: Scene, size: tuple[int, int]) -> None:
+    shown = drawn(scene, *size)
+    assert f"Operator {NSEC} " in shown
+    assert "ATM      npub1atm " in shown
+    assert f"With     {WITH} " in shown
+
+
+def test_customers_of_the_visitors_machine_stand_beside_the_others(scene: Scene, lines: list[str]) -> None:
+    """They don't count among those who were planned; their cash is in the currency of that machine."""
+    fees = FeeRates(0, 30_000), FeeRates(0, 40_000)
+    sale = script.visit(1, "corner-shop", "USD", 1_000_00, *fees)
+    assert sale is not None
+    scene.sales.append(row := SaleRow(sale, payment_hash="dd" * 32))
+    scene.sold(row)
+    scene.receipt({"payment_hash": "dd" * 32, "status": "accepted", "settlement": "S3", "reason": None})
+    scene.arrive(Arrival(75_000, "you", ""))
+    enrolments = [
+        {"currency": "GTQ", "deposited": "100.00", "remaining": "100.00", "sats": 1},
+        {"currency": "USD", "deposited": "1000.00", "remaining": "750.50", "sats": 100_000},
+        {"currency": "USD", "deposited": "1.00", "remaining": "1.00", "sats": 0},
+    ]
+    scene.lps["you"].joined = True
+    scene.balance("you", {"type": "lp_balance", "enrolments": enrolments})
+    assert lines[-3:] == [
+        "Your machine corner-shop: a customer paid 107,000 sats and took 250 USD",
+        "receipt for transaction 1 at corner-shop: accepted as S3",
+        "  75,000 sats → you (paid out by order)",
+    ]
+    shown = " ".join(drawn(scene, 140, 45).split())
+    assert "S3 corner-sh… 250 USD 100,000 3,000 4,000 accepted reported" in shown
+    assert "you 1,001.00 USD 751.50 USD 100,001" in shown
+    assert "paid out by order" in shown
+    assert scene.planned == 3
 
 
 def test_an_invoice_can_be_copied_and_scanned(scene: Scene) -> None:

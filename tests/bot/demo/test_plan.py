@@ -24,12 +24,15 @@ def test_without_options_everything_is_the_demos_own() -> None:
     plan = planned(DemoOptions())
     assert (plan.wallet, plan.relay, plan.network, len(plan.sales)) == (None, None, "regtest", 12)
     assert plan.lp_names == ("ana", "beto", "carla", "diego", "elena")
+    assert plan.spare
+    assert not planned(DemoOptions(once=True)).spare
     assert plan.pause_seconds == 4 * planned(DemoOptions(speed=4.0)).pause_seconds
 
 
 def test_an_outside_wallet_without_a_customer_sells_cash_only() -> None:
     plan = planned(OUTSIDE)
     assert plan.wallet is not None
+    assert not plan.spare
     assert plan.wallet.customer is None
     assert plan.lp_names == ("ana",)
     assert all(sale.cash_out for sale in plan.sales)

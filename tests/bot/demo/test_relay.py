@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
 
 from bot.clock import SystemClock
-from bot.demo.relay import EmbeddedRelay, RelayLink
+from bot.demo.relay import EmbeddedRelay, RelayLink, own_sockets
 from bot.nostr import Keys
 from nwc.event import Event
 
@@ -34,6 +35,26 @@ async def test_it_takes_a_free_port_and_keeps_it() -> None:
             socket.create_connection((relay.host, relay.port))
         assert await relay.start() == url
     await relay.stop()
+
+
+async def test_it_holds_nothing_back_until_it_is_acknowledged() -> None:
+    relay = EmbeddedRelay()
+    await relay.start()
+    with socket.create_connection((relay.host, relay.port)) as client:
+        async with asyncio.timeout(10):
+            while (at_once := sends_at_once(client.getsockname())) is None:
+                await asyncio.sleep(0.01)
+        assert at_once
+    await relay.stop()
+
+
+def sends_at_once(client: object) -> bool | None:
+    """Whether the server's end of a client's connection does; None where there is none yet."""
+    for own in own_sockets():
+        with own, contextlib.suppress(OSError):
+            if own.getpeername() == client:
+                return bool(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    return None
 
 
 async def test_a_link_hears_what_is_for_it_again_when_it_is_sent_again() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.demo import script
+from bot.demo import rates, script
+from ledger import money
+from ledger.fees import FeeRates
 
 
 def test_the_first_customer_shows_3000_and_5000() -> None:
@@ -46,3 +48,38 @@ def test_the_lps_bring_more_than_is_sold(count: int, lps: int, network: str) -> 
     assert len(brought) == lps == len(set(script.lp_names(lps)))
     assert min(brought) > 0
     assert sum(brought) >= 2 * sum(sale.fiat for sale in planned if sale.cash_out)
+
+
+CURRENCIES = sorted(money._TWO_DIGITS | money._ZERO_DIGITS | money._THREE_DIGITS)
+PLATFORM, OWN = FeeRates(0, 30_000), FeeRates(0, 40_000)
+
+
+def test_every_currency_has_a_rate_and_bills_that_are_worth_a_visit() -> None:
+    assert sorted(rates.SATS_PER_UNIT) == CURRENCIES
+    for currency in CURRENCIES:
+        assert 1_000 <= rates.smallest_bill(currency) * rates.sats_per_unit(currency) <= 2_500
+
+
+@pytest.mark.parametrize("currency", ["GTQ", "USD", "JPY", "KWD", "LBP"])
+@pytest.mark.parametrize("bills", [2, 3, 17, 400, 1_000_000])
+def test_customers_of_a_visitors_machine_leave_something_to_settle(currency: str, bills: int) -> None:
+    unit = 10 ** money.fiat_digits(currency)
+    bill = rates.smallest_bill(currency)
+    left, served = bills * bill * unit, 0
+    while served < 100 and (sale := script.visit(served + 1, "home", currency, left, PLATFORM, OWN)) is not None:
+        served += 1
+        assert sale.cash_out
+        assert (sale.number, sale.at, sale.currency) == (served, "home", currency)
+        assert sale.fiat % bill == 0
+        assert sale.principal_sats == sale.fiat * sale.rate <= 200_000
+        assert sale.wire_sats == sale.principal_sats + sale.platform_fee_sats + sale.operator_fee_sats
+        assert abs(sale.platform_fee_sats - sale.principal_sats * 0.03) <= 0.5
+        assert sale.fiat * unit <= left / 2
+        left -= sale.fiat * unit
+    assert served
+    assert left >= bill * unit
+
+
+def test_nobody_comes_for_less_than_two_bills() -> None:
+    assert script.visit(1, "home", "GTQ", 39_99, PLATFORM, OWN) is None
+    assert script.visit(1, "home", "GTQ", 0, PLATFORM, OWN) is None

@@ -16,8 +16,10 @@ from nwc.client import WalletClient
 from nwc.invoice_rules import InvoiceRules
 from nwc.requests import SignedRequest
 from nwc.targets import Targets
-from storage import wallets
+from storage import switches, wallets
+from storage.switches import Switch
 from tests.bot.workers.on_a_wire import Bank, DeskClock, becomes, bell_for, count, running
+from tests.handlers.desk import BOSS
 from tests.handlers.till import POLICY, Till
 
 PLATFORM, BEN = "fees@example.com", "ben@example.com"
@@ -177,7 +179,7 @@ async def test_what_somebody_holds_takes_nobodys_place(owed: Till, bank: Bank) -
     """Ana is frozen while an invoice of hers is ready to leave, and the wallet pays one leg at a time: the others have
     their turns. When its time is over the invoice is dropped, as it would be if it had never been held."""
     await owed.ready(3, 1)
-    await owed.desk.tx(lambda tx: tx.run("UPDATE lps SET frozen = 1 WHERE id = 1"))
+    await owed.desk.tx(lambda tx: switches.say(tx, switches.of_lp(1), Switch(True, owed.now, BOSS, None)))
     await owed.desk.tx(lambda tx: wallets.pause(tx, "main", "revoked", 0, owed.now))
     await owed.desk.tx(lambda tx: wallets.resume(tx, "main"))
     async with paying(owed, bank):

@@ -76,7 +76,7 @@ async def test_strangers_go_behind_all_others(till: Till, strangers: list[str]) 
         tx.run("DELETE FROM outbox")
         for stranger in strangers:
             outbox.put_dm(tx, to=stranger, text="hello", answers="ab" * 32, signed=False, now=till.now, stranger=True)
-        notices.tell(tx, [operator], "before", till.now)
+        notices.tell(tx, [operator], "notice wallet rate_limited", {"wallet": "main"}, till.now)
 
     await till.desk.tx(write)
     async with running(publisher_of(till, air).run()):
@@ -104,7 +104,7 @@ async def test_what_no_relay_takes_is_tried_again_later_and_given_up(till: Till)
 
     def write(tx: Tx) -> None:
         tx.run("DELETE FROM outbox")
-        notices.tell(tx, [Keys.generate().public_key], "hello", till.now)
+        notices.tell(tx, [Keys.generate().public_key], "notice wallet rate_limited", {"wallet": "main"}, till.now)
 
     await till.desk.tx(write)
     async with running(publisher_of(till, air).run()):

@@ -183,8 +183,18 @@ async def test_who_can_export(till: Till) -> None:
     assert (await till.desk.refused(BOSS, "export", what="lps", after="P1"))["field"] == "after"
 
 
-async def test_what_an_lp_is_not_concerned_with_is_left_out(traded: Till) -> None:
-    """A payment that was replaced, a deposit that was deleted."""
+async def test_a_payment_that_was_replaced_is_the_operators_business(owed: Till) -> None:
+    for leg_id in (1, 2, 3):
+        await owed.paid(leg_id, leg_id)
+    await owed.desk.fail_leg(4)
+    await owed.desk.ask(BOSS, "settlement.retry", settlement="S1")
+    own = (await owed.desk.ask(BEN, "export", what="payments", format="json"))["items"]
+    assert [(item["id"], item["status"]) for item in own] == [("P5", "pending")]
+    everything = (await owed.desk.ask(BOSS, "export", what="payments", format="json"))["items"]
+    assert [(item["id"], item["status"]) for item in everything][3:] == [("P4", "voided"), ("P5", "pending")]
+
+
+async def test_a_deposit_that_was_deleted_is_the_operators_business(traded: Till) -> None:
 
     def work(tx: Tx) -> None:
         tx.insert("deposits", machine_id=1, lp_id=1, amount_minor=5, currency="GTQ", created_by=BOSS, created_at=NOW)
