@@ -20,6 +20,9 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NPM := NODE_OPTIONS=--use-system-ca npm
 
+# Where the environment forbids to keep bytecode, each of the many processes here would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## this list
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
@@ -27,7 +30,7 @@ demo: $(RUNTIME) ## the whole thing on this machine, no configuration (DEMO="--o
 	@$(BIN)/satmachine demo $(DEMO)
 
 test: $(TESTING) $(NODE_MODULES) ## every test (PYTEST="-k fees" passes options)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 check: $(TESTING) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .

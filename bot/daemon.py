@@ -30,7 +30,7 @@ from bot.timings import Timings
 from bot.version import version
 from bot.wiring import Parts, Secrets, Wiring
 from bot.workers.wakeup import Bells
-from handlers import published
+from handlers import fixed_mode, published
 from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
@@ -209,7 +209,10 @@ class Daemon:
                 dm_relays=self.config.nostr.relays_for_messages,
                 now=now,
             )
-        published.refresh(tx, self._settings(), now)
+        settings = self._settings()
+        if not settings.fixed_mode.times:
+            fixed_mode.end(tx, settings.operators_to_tell, now)
+        published.refresh(tx, settings, now)
         heard = meta.get(tx, HEARD_KEY)
         return min(int(heard), now) if heard else now
 

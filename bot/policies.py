@@ -75,5 +75,10 @@ def orders(config: Config, bot_pubkey: str, version: str) -> Settings:
         landing=landing(config),
         payments=payments(config),
         allow_private_targets=config.payouts.allow_private_targets,
-        fixed_mode=FixedMode(config.fixed_mode.times, config.fixed_mode.zone, config.prices.max_age_minutes * 60),
+        fixed_mode=FixedMode(
+            config.fixed_mode.times,
+            config.fixed_mode.zone,
+            config.prices.max_age_minutes * 60,
+            config.payouts.max_leg_sats,
+        ),
     )

@@ -1,7 +1,7 @@
 """LPs in fixed mode are paid on a schedule instead of with every cash-out; an order may do it at once, too.
 
 Each payment is an `lp settle` (handlers/lp_settle.py) of at most the LP's daily limit, from the machine's own wallet,
-at the rate of the machine's last settlement.
+at the rate of the machine's own settlements (ledger/decide/fixed_mode.py).
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from decimal import Decimal
 from typing import Final
 
 from handlers import lp_settle, notices
 from handlers.lp_settle import Wanted
-from ledger.decide.fixed_mode import due_today
+from ledger.decide.fixed_mode import DAY, WEEK, due_today, rate_of
 from ledger.decide.lp_settle import LpSettlement
 from ledger.errors import Refusal, Said, said
 from ledger.model import EnrolmentStatus, Leg, LpMode, Machine
-from storage import legs, lps, machines, meta, settlements
+from storage import journal, legs, lps, machines, meta, settlements
 from storage.db import Tx
 from storage.lps import Enrolment, Lp
 
@@ -35,6 +34,8 @@ class FixedMode:
     """`HH:MM` in `zone`; none: fixed mode is off."""
     zone: tzinfo
     max_rate_age_seconds: int
+    max_leg_sats: int
+    """What would be more is left to the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,26 @@ def plan(tx: Tx, only: Machine | None, policy: FixedMode, *, configured: Collect
         ]
         if not waiting:
             continue
-        rate = _rate(tx, machine, now - policy.max_rate_age_seconds)
-        if rate is None:
-            minutes = policy.max_rate_age_seconds // 60
-            why = said("no rate is known there: its last settlement is more than {minutes} min ago", minutes=minutes)
-            obstacles.append((machine.name, why))
+        due = [(who, _due(tx, machine, enrolled, who, policy, now)) for enrolled, who in reversed(waiting)]
+        since = now - DAY - WEEK - policy.max_rate_age_seconds
+        sales = settlements.sales_since(tx, machine.id, since)
+        rate = rate_of(sales, sum(fiat for _, fiat in due), now, policy.max_rate_age_seconds)
+        if isinstance(rate, Said):
+            obstacles.append((machine.name, rate))
             continue
-        for enrolled, who in reversed(waiting):
-            wanted = _wanted(tx, machine, enrolled, who, rate, policy, now)
-            if wanted is None:
+        for who, fiat_minor in due:
+            if not fiat_minor:
                 continue
+            wanted = Wanted(rate, fiat_minor)
             try:
                 decided = lp_settle.check(tx, machine, who, wanted, configured=configured, now=now)
-                planned.append(Planned(machine, who, wanted, decided))
             except Refusal as refusal:
                 obstacles.append((who.name, refusal.said))
+                continue
+            if decided.leg.amount_sats > policy.max_leg_sats:
+                obstacles.append((who.name, _over_cap(decided.leg.amount_sats, policy)))
+            else:
+                planned.append(Planned(machine, who, wanted, decided))
     return Round(tuple(planned), tuple(obstacles))
 
 
@@ -101,8 +107,8 @@ def run_scheduled(
     """What the schedule asks for by now, once for each time of it. The operators are told what stood in the way."""
     slot = _last_slot(policy, now)
     known = meta.get(tx, LAST_SLOT_KEY)
-    if slot is None or (known is not None and slot <= int(known)):
-        return []
+    if slot is None or (known is not None and slot <= int(known) <= now):
+        return []  # a time that is still to come was noted by a clock that was ahead: it says nothing
     meta.put(tx, LAST_SLOT_KEY, str(slot))
     if known is None or now - slot > LATE_SECONDS:
         return []  # nothing was promised before the bot first ran, nor is yesterday's payment made up for
@@ -140,18 +146,38 @@ def _fixed(tx: Tx, enrolled: Enrolment) -> Lp | None:
     return who if who is not None and who.mode is LpMode.FIXED and active else None
 
 
-def _rate(tx: Tx, machine: Machine, since: int) -> Decimal | None:
-    found = settlements.last_rate(tx, machine.id)
-    return found[0] if found is not None and found[1] >= since else None
-
-
-def _wanted(
-    tx: Tx, machine: Machine, enrolled: Enrolment, who: Lp, rate: Decimal, policy: FixedMode, now: int
-) -> Wanted | None:
-    midnight = (
-        datetime.fromtimestamp(now, UTC).astimezone(policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    )
+def _due(tx: Tx, machine: Machine, enrolled: Enrolment, who: Lp, policy: FixedMode, now: int) -> int:
+    """What an LP is to get now, in minor units."""
+    here = datetime.fromtimestamp(now, UTC).astimezone(policy.zone)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     paid_today = legs.ordered_fiat(tx, machine.id, who.id, int(midnight.timestamp()))
     left = enrolled.deposited_minor - enrolled.paid_minor - enrolled.reserved_minor
-    fiat_minor = due_today(left, who.daily_limit, machine.fiat, paid_today)
-    return Wanted(rate, fiat_minor) if fiat_minor else None
+    return due_today(left, who.daily_limit, machine.fiat, paid_today)
+
+
+def _over_cap(sats: int, policy: FixedMode) -> Said:
+    return said(
+        "{sats:,} sats are over the cap of {most:,} sats for one payment: pay it in parts",
+        sats=sats,
+        most=policy.max_leg_sats,
+    )
+
+
+def end(tx: Tx, operators: Collection[str], now: int) -> list[Lp]:
+    """The configuration has no times any more: LPs in fixed mode have their share of cash-outs again, and everybody
+    concerned is told. Nobody waits for a time that never comes."""
+    ended = lps.all_to_flow(tx)
+    for who in ended:
+        journal.record(
+            tx,
+            at=now,
+            who="satmachine",
+            command="fixed mode off",
+            target=who.name,
+            before={"mode": "fixed"},
+            after={"mode": "flow"},
+        )
+        notices.tell(tx, [who.pubkey], "notice fixed mode off", {}, now)
+    if ended:
+        notices.tell(tx, operators, "notice fixed mode ended", {"names": [who.name for who in ended]}, now)
+    return ended

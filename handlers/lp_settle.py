@@ -60,10 +60,14 @@ def check(tx: Tx, machine: Machine, lp: Lp, wanted: Wanted, *, configured: Colle
         status=enrolled.status,
         available_minor=enrolled.deposited_minor - enrolled.paid_minor - enrolled.reserved_minor,
     )
-    earlier = legs.unpaid_payouts(tx, machine.id, lp.id)
-    in_doubt = {leg.id for leg in earlier if attempts.unresolved(tx, leg.id)}
     return settle_lp(
-        machine, standing, earlier, in_doubt, wallet=wallet, rate=wanted.rate, fiat_minor=wanted.fiat_minor
+        machine,
+        standing,
+        legs.unpaid_payouts(tx, machine.id, lp.id),
+        attempts.in_doubt_with(tx, machine.id, lp.id),
+        wallet=wallet,
+        rate=wanted.rate,
+        fiat_minor=wanted.fiat_minor,
     )
 
 

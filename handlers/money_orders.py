@@ -17,6 +17,7 @@ from storage import orders
 from storage.orders import Waiting
 
 CODE_SECONDS: Final = 600
+_LEFT_AFTERWARDS: Final = frozenset({"remaining", "left_sats"})
 _LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that reads like another
 
 
@@ -31,10 +32,15 @@ class Told(dict[str, Any]):
 def offer(ctx: Context, command: Command, values: dict[str, Any], preview: dict[str, Any], *, changed: bool) -> Told:
     """Keeps the order and gives out its code."""
     code = "".join(secrets.choice(_LETTERS) for _ in range(6))
-    waiting = Waiting(command.name, values, canonical(preview))
+    waiting = Waiting(command.name, values, compared(preview))
     expires_at = ctx.now + CODE_SECONDS
     orders.offer(ctx.tx, code=code, sender=ctx.sender, waiting=waiting, expires_at=expires_at, now=ctx.now)
     return Told(f"{command.name}?", {"code": code, "expires_at": expires_at, "changed": changed, "preview": preview})
+
+
+def use_up(ctx: Context, values: Mapping[str, Any]) -> None:
+    """A code works once, also where what waited for it was refused and all else of `confirm` is undone."""
+    orders.take_waiting(ctx.tx, ctx.sender, str(values.get("code", "")).strip().upper(), ctx.now)
 
 
 def confirm(ctx: Context, code: str) -> Told:
@@ -51,12 +57,17 @@ def confirm(ctx: Context, code: str) -> Told:
     try:
         params = command.parse(waiting.params)
         preview = command.preview(inner, params)
-        if preview is not None and canonical(preview) != waiting.preview:
+        if preview is not None and compared(preview) != waiting.preview:
             return offer(inner, command, waiting.params, preview, changed=True)
         return Told(command.name, command.run(inner, params))
     except Refusal as refusal:
         refusal.order = command.name
         raise
+
+
+def compared(preview: Mapping[str, Any]) -> str:
+    """What must be the same when the code comes: all that would happen, not what would be left afterwards."""
+    return canonical({key: value for key, value in preview.items() if key not in _LEFT_AFTERWARDS})
 
 
 def canonical(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from handlers import commands, money_orders, replies
 from handlers.commands import registry
 from handlers.commands.grammar import bind
-from handlers.commands.paging import MAX_ANSWER_BYTES, Listing, parts, written_bytes
+from handlers.commands.paging import MAX_ANSWER_BYTES, MAX_ROWS_IN_TEXT, Listing, Paged, parts, written_bytes
 from handlers.commands.registry import Command
 from handlers.context import Answer, Ask, Context, Live, Message, Question, Settings
 from handlers.envelope import Envelope, open_envelope
@@ -66,7 +66,9 @@ def handle(
     _note_language(ctx, envelope)
     if orders.count_order(tx, message.sender, now) > ORDERS_A_MINUTE:
         refusal = Refusal(Code.RATE_LIMITED, "more than {most} orders in a minute: wait a minute", most=ORDERS_A_MINUTE)
-        _send(ctx, envelope, _error(ctx, envelope, refusal))
+        limited = _Reply(_error(ctx, envelope, refusal), "", refusal)
+        _keep(ctx, envelope, limited, repeated=False)
+        _send(ctx, envelope, limited.text)
         return None
     said = _again(ctx, envelope)
     repeated = said is not None
@@ -142,6 +144,7 @@ def _again(ctx: Context, envelope: Envelope) -> _Reply | None:
 def _perform(ctx: Context, envelope: Envelope) -> _Reply:
     """Runs the order so that it is done wholly or not at all, its answer included."""
     command: Command | None = None
+    values: dict[str, Any] = {}
     try:
         if envelope.refusal is not None:
             raise envelope.refusal
@@ -151,6 +154,8 @@ def _perform(ctx: Context, envelope: Envelope) -> _Reply:
     except Refusal as refusal:
         if command is not None and ctx.roles and (refusal.order or command.preview is not None):
             _record_refused(ctx, refusal.order or command.name, refusal)
+        if refusal.order is not None:
+            money_orders.use_up(ctx, values)
         return _Reply(_error(ctx, envelope, refusal), command.name if command else "", refusal)
     except Ask:
         raise
@@ -166,7 +171,7 @@ def _command(ctx: Context, envelope: Envelope) -> tuple[Command, dict[str, Any]]
     if envelope.json:
         return registry.by_method(envelope.method, ctx.roles), envelope.params
     command, following = registry.by_words(envelope.words, ctx.roles)
-    return command, dict(bind(following, command.places, command.rest))
+    return command, dict(bind(following, command.places, command.rest, command.params.model_fields))
 
 
 def _run(ctx: Context, envelope: Envelope, command: Command, values: dict[str, Any]) -> str:
@@ -181,6 +186,8 @@ def _run(ctx: Context, envelope: Envelope, command: Command, values: dict[str, A
         raise Refusal(Code.STALE, "this message comes too late, or from a clock that is wrong: send it again")
     inner = replace(ctx, command=command.name)
     params = command.parse(values)
+    if isinstance(params, Paged) and not envelope.json:
+        params = params.model_copy(update={"limit": min(params.limit, MAX_ROWS_IN_TEXT)})  # what people read at a time
     if command.apart:
         return _result(ctx, envelope, command, _run_apart(inner, command, params))
     preview = command.preview(inner, params) if command.preview is not None else None
@@ -218,8 +225,11 @@ def _record_refused(ctx: Context, command: str, refusal: Refusal) -> None:
 
 
 def _keep(ctx: Context, envelope: Envelope, answer: _Reply, *, repeated: bool) -> None:
-    """This message is never acted on again; under its sender's id the answer can be had again."""
-    free = repeated or (answer.refusal is not None and answer.refusal.code in _NOT_KEPT)
+    """This message is never acted on again; under its sender's id the answer can be had again. Not so where a question
+    found no answer: a copy of the same order may have one."""
+    refusal = answer.refusal
+    found_out = ctx.answer is not None and refusal is ctx.answer.value
+    free = repeated or found_out or (refusal is not None and refusal.code in _NOT_KEPT)
     orders.keep(
         ctx.tx,
         rumor_id=ctx.message.id,

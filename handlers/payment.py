@@ -30,6 +30,8 @@ from storage.db import Tx
 
 _DAY = 86_400
 DAY_CAP_RETRY_SECONDS = 300
+CLAIM_RETRY_SECONDS = 300
+CLAIMED_BEFORE = "the wallet claims that it paid this before, by a payment that was given up"
 MAX_SMALL_FEE_MSAT = 100_000
 """A fee above this and above the amount itself is a slip of the wallet, not a fee."""
 
@@ -63,6 +65,8 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
         return Go.DONE, leg
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet):
         return Go.LATER, leg
+    if _claimed_before(tx, leg, now):
+        return Go.LATER, leg
     if leg.amount_sats > policy.max_leg_sats:
         legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
         return Go.DONE, leg
@@ -74,6 +78,15 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     if _over_day_cap(tx, leg, policy, now):
         return Go.LATER, leg
     return Go.YES, leg
+
+
+def _claimed_before(tx: Tx, leg: Leg, now: int) -> bool:
+    """Whether a wallet claims to have paid what this leg replaced: it is put off then, until proof comes, which is set
+    off against it, or the operator releases the claim."""
+    if not attempts.claimed_before(tx, leg):
+        return False
+    legs.put_off(tx, leg, next_try_at=now + CLAIM_RETRY_SECONDS, reason=CLAIMED_BEFORE, counts=False)
+    return True
 
 
 def _over_day_cap(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
@@ -133,6 +146,9 @@ def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolic
         return False
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet):
         return False  # it stays ready, and is taken in hand again
+    if _claimed_before(tx, leg, now):
+        attempts.end(tx, attempt, AttemptState.DROPPED, CLAIMED_BEFORE, now)
+        return False
     if not attempts.set_sent(tx, payment_hash, now, now + policy.attempt.resolve[0]):
         return False
     _store_request(tx, payment_hash, request)

@@ -267,7 +267,7 @@ def _land_by_hand(tx: Tx, machine: Machine, report: SettlementReport, policy: La
 
 
 def check_withdrawal(tx: Tx, leg_id: int) -> Leg:
-    """A refund or lp settle that failed or was skipped. Refuses `not_found`, `bad_state`, `unresolved_payment`."""
+    """A refund or lp settle that is not paid. Refuses `not_found`, `bad_state`, `unresolved_payment`."""
     leg = legs.get(tx, leg_id)
     if leg is None:
         raise Refusal(Code.NOT_FOUND, "there is no payment P{id}: payment list", field="payment", id=leg_id)

@@ -77,6 +77,31 @@ def unresolved(tx: Tx, leg_id: int) -> bool:
     return attempt is not None and attempt.state in UNRESOLVED_ATTEMPT
 
 
+def in_doubt_with(tx: Tx, machine_id: int, lp_id: int) -> list[int]:
+    """Legs of an LP at a machine that are closed unpaid, while a wallet has not said what became of an attempt."""
+    rows = tx.all(
+        "SELECT DISTINCT l.id FROM legs l CROSS JOIN attempts a ON a.leg_id = l.id AND a.state IN ('sent', 'claimed')"
+        " WHERE l.lp_id = ? AND l.machine_id = ? AND l.status IN ('failed', 'voided', 'skipped') ORDER BY l.id",
+        (lp_id, machine_id),
+    )
+    return [row["id"] for row in rows]
+
+
+def claimed_before(tx: Tx, leg: Leg) -> bool:
+    """Whether a wallet claims to have paid another leg whose place this one took: of the same settlement and payee, or,
+    for a payout by order, of the same LP at the same machine."""
+    values: tuple[int | str | None, ...] = (leg.settlement_id, leg.payee)
+    legs_of = "l.settlement_id = ? AND l.payee = ?"
+    if leg.settlement_id is None:
+        legs_of, values = "l.lp_id = ? AND l.machine_id = ?", (leg.lp_id, leg.machine_id)
+    row = tx.one(
+        f"SELECT 1 FROM legs l CROSS JOIN attempts a ON a.leg_id = l.id WHERE {legs_of} AND l.id <> ?"  # noqa: S608
+        " AND l.status IN ('failed', 'voided', 'skipped') AND a.state = 'claimed' LIMIT 1",
+        (*values, leg.id),
+    )
+    return row is not None
+
+
 def hash_known(tx: Tx, payment_hash: str) -> bool:
     """Whether this hash was ever seen: in an attempt, or as the payment of a settlement."""
     return (

@@ -67,6 +67,21 @@ class Tx:
         self.touched.update(names)
 
 
+Given = int | str | tuple[int | str, ...] | None
+
+
+def conditions(given: Iterable[tuple[str, Given]]) -> tuple[str, list[int | str]]:
+    """A WHERE clause of those that have a value, so that indexes can be used, and the values for its marks: one, or
+    as many as are in a tuple. True stands for a clause without marks, False like None for no clause."""
+    wanted = [(clause, value) for clause, value in given if value is not None and value is not False]
+    values: list[int | str] = []
+    for _, value in wanted:
+        if value is not True:
+            values += value if isinstance(value, tuple) else (value,)
+    where = " AND ".join(clause for clause, _ in wanted)
+    return (f"WHERE {where}" if wanted else ""), values
+
+
 class _Job(Generic[T]):
     """One queued unit of work and the future of whoever waits for it."""
 

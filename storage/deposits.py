@@ -9,7 +9,7 @@ from typing import Final
 from ledger import journal as books
 from ledger.states import DepositStatus
 from storage import journal
-from storage.db import Tx
+from storage.db import Tx, conditions
 from storage.settlements import mark_view
 
 _SELECT: Final = (
@@ -108,10 +108,15 @@ def page(
     tx: Tx, *, machine_id: int | None, lp_id: int | None, status: str | None, before_id: int | None, limit: int
 ) -> list[Deposit]:
     """The newest first; deleted ones only where they are asked for."""
-    rows = tx.all(
-        _SELECT + "WHERE (:machine IS NULL OR d.machine_id = :machine) AND (:lp IS NULL OR d.lp_id = :lp)"
-        " AND (d.status = :status OR :status IS NULL AND d.status <> 'deleted')"
-        " AND (:before IS NULL OR d.id < :before) ORDER BY d.id DESC LIMIT :limit",
-        {"machine": machine_id, "lp": lp_id, "status": status, "before": before_id, "limit": limit},
+    where, values = conditions(
+        [
+            ("d.machine_id = ?", machine_id),
+            ("d.lp_id = ?", lp_id),
+            ("d.status = ?", status),
+            ("d.status <> 'confirmed'", status not in (None, "confirmed")),
+            ("d.status <> 'deleted'", status is None),
+            ("d.id < ?", before_id),
+        ]
     )
+    rows = tx.all(_SELECT + where + " ORDER BY d.id DESC LIMIT ?", (*values, limit))
     return [from_row(row) for row in rows]

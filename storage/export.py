@@ -227,7 +227,7 @@ _OWN_PAYMENTS: Final = _Table(
     source=_OF_PAYMENTS,
     keys=("l.id",),
     at="l.created_at",
-    where="l.lp_id = :lp AND l.status <> 'voided'",
+    where="+l.lp_id = :lp AND l.status <> 'voided'",  # its index is in the order of time, not of the keys
 )
 _ATTEMPTS: Final = _Table(
     columns=(
@@ -410,10 +410,10 @@ def _statement(table: _Table, wanted: Wanted, select: str) -> tuple[str, dict[st
     if wanted.lp_id is not None:
         values["lp"] = wanted.lp_id
     if wanted.since is not None:
-        where.append(f"{table.at} >= :since")
+        where.append(f"+{table.at} >= :since")  # by the keys alone is nothing sorted
         values["since"] = wanted.since
     if wanted.until is not None:
-        where.append(f"{table.at} < :until")
+        where.append(f"+{table.at} < :until")
         values["until"] = wanted.until
     if wanted.after is not None:
         first, *second = table.keys

@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.model import EnrolmentStatus, LpMode, LpStanding
 from storage import switches
-from storage.db import Tx
+from storage.db import Tx, conditions
 from storage.settlements import mark_view
 
 
@@ -153,6 +153,12 @@ def set_next_target(tx: Tx, lp_id: int, target: str | None, at: int | None) -> L
     return stored
 
 
+def all_to_flow(tx: Tx) -> list[Lp]:
+    """Takes every LP out of fixed mode; those that were in it."""
+    rows = tx.all("UPDATE lps SET mode = 'flow' WHERE mode = 'fixed' RETURNING *")
+    return [from_row(row) for row in rows]
+
+
 def take_due_targets(tx: Tx, now: int) -> list[Lp]:
     """Changed targets whose cool-down is over come into force; the LPs that this concerns."""
     rows = tx.all("SELECT id, next_target FROM lps WHERE next_target_at <= ?", (now,))
@@ -230,11 +236,8 @@ def enrolments(
     tx: Tx, *, machine_id: int | None = None, lp_id: int | None = None, before_id: int | None = None, limit: int = -1
 ) -> list[Enrolment]:
     """The newest first."""
-    rows = tx.all(
-        _ENROLMENT + "WHERE (:machine IS NULL OR e.machine_id = :machine) AND (:lp IS NULL OR e.lp_id = :lp)"
-        " AND (:before IS NULL OR e.id < :before) ORDER BY e.id DESC LIMIT :limit",
-        {"machine": machine_id, "lp": lp_id, "before": before_id, "limit": limit},
-    )
+    where, values = conditions([("e.machine_id = ?", machine_id), ("e.lp_id = ?", lp_id), ("e.id < ?", before_id)])
+    rows = tx.all(_ENROLMENT + where + " ORDER BY e.id DESC LIMIT ?", (*values, limit))
     return [enrolment_from_row(row) for row in rows]
 
 

@@ -11,6 +11,16 @@ def add(tx: Tx, payee: str, payment_hash: str, amount_msat: int, now: int) -> No
     tx.insert("credits", payee=payee, payment_hash=payment_hash, amount_sats=amount_msat // MSAT, created_at=now)
 
 
+def open_sats(tx: Tx, payee: str) -> int:
+    """What the payee owes."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount_sats - used_sats), 0) AS open FROM credits WHERE payee = ?"
+        " AND used_sats < amount_sats",
+        (payee,),
+    )
+    return int(row["open"]) if row else 0
+
+
 def take(tx: Tx, payee: str, wanted_sats: int) -> int:
     """Sets off up to `wanted_sats` of what the payee owes, the oldest first; how much that was."""
     left = wanted_sats

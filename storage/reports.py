@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ledger import views
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import SettlementStatus
 from storage import attempts, legs, settlements
-from storage.db import Tx
+from storage.db import Given, Tx, conditions
 
 _EVIDENCE: Final = 50
 _NOTES: Final = 20
-_WORKLIST: Final = 500
-"""So many of a kind are looked at for the worklist, the newest; the others are only counted."""
+_WORKLIST: Final = 300
+"""So many of a kind are looked at for the worklist, the newest: more than fit an event. The others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,22 @@ _LEG: Final = (
     " LEFT JOIN attempts a ON a.leg_id = l.id AND a.state = 'settled' AND a.surplus = 0 "
 )
 _SETTLEMENT: Final = "SELECT s.*, m.name AS machine FROM settlements s JOIN machines m ON m.id = s.machine_id "
+# The conditions of partial indexes: SQLite takes those only where a query repeats them word for word.
+_OPEN: Final = "s.status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified')"
+_ASIDE: Final = "s.status IN ('rejected', 'errored', 'partial', 'refunded')"
+_ODD_TYPES: Final = ("settlement", "autoforward", "refund")
+_ODD: Final = "l.type NOT IN ('super_fee', 'operator_split', 'dca')"
+_ENDED_ASIDE: Final = "l.status NOT IN ('pending', 'completed')"
+_NO_INDEX: Final = "+"
+"""Before a column, whose index is not wanted then: another one leaves so few rows that those are looked through."""
+_UNSETTLED: Final = f"FROM settlements s WHERE s.status = ? AND {_OPEN} AND s.changed_at <= ?"
+_UNPAID: Final = {
+    "skipped": "FROM legs l WHERE l.status = 'skipped'",
+    # What its settlement shows is not listed by itself.
+    "failed": "FROM legs l WHERE l.status = 'failed' AND NOT EXISTS ("
+    "SELECT 1 FROM settlements WHERE id = l.settlement_id AND status IN ('errored', 'processing'))",
+}
+_UNMATCHED: Final = "FROM unmatched u WHERE u.settled_at <= ?"
 
 
 def _leg_row(row: sqlite3.Row) -> LegRow:
@@ -120,17 +137,29 @@ def settlements_page(
     limit: int,
 ) -> list[SettlementRow]:
     """The newest first; `since` and `until` (not included) are times of arrival."""
-    where, values = _where(
+    few = status in ("pending", "processing", "unverified")
+    own = _NO_INDEX if few else ""
+    where, values = conditions(
         [
-            ("s.machine_id = ?", machine_id),
             ("s.status = ?", status),
-            ("s.created_at >= ?", since),
-            ("s.created_at < ?", until),
-            ("s.id < ?", before_id),
+            (_ASIDE, status in ("rejected", "errored", "partial", "refunded")),
+            (_OPEN, few),
+            (f"{own}s.machine_id = ?", machine_id),
+            (f"{own}s.created_at >= ?", since),
+            (f"{own}s.created_at < ?", until),
+            (f"({own}s.created_at, s.id) < (?, ?)", _place(tx, "settlements", before_id)),
         ]
     )
-    rows = tx.all(_SETTLEMENT + where + " ORDER BY s.id DESC LIMIT ?", (*values, limit))
+    rows = tx.all(f"{_SETTLEMENT}{where} ORDER BY {own}s.created_at DESC, s.id DESC LIMIT ?", (*values, limit))
     return [_settlement_row(row) for row in rows]
+
+
+def _place(tx: Tx, table: str, before_id: int | None) -> tuple[int, int] | None:
+    """Where a page that ends before this id begins, in the order of time."""
+    if before_id is None:
+        return None
+    row = tx.one(f"SELECT created_at FROM {table} WHERE id <= ? ORDER BY id DESC LIMIT 1", (before_id,))  # noqa: S608
+    return (row["created_at"] if row else -1), before_id
 
 
 def leg(tx: Tx, leg_id: int) -> LegRow | None:
@@ -144,28 +173,57 @@ def legs_of(tx: Tx, settlement_id: int) -> list[LegRow]:
 
 def legs_page(tx: Tx, wanted: LegFilter, *, before_id: int | None, limit: int) -> list[LegRow]:
     """The newest first."""
-    where, values = _where(
+    if wanted.lp_id is None or wanted.settlement_id is not None or wanted.status not in (None, "completed"):
+        return _legs_by_id(tx, wanted, before_id, limit)
+    at = [wanted.machine_id] if wanted.machine_id is not None else _machines_of(tx, wanted.lp_id)
+    found = [row for each in at for row in _legs_by_time(tx, replace(wanted, machine_id=each), before_id, limit)]
+    return sorted(found, key=lambda row: (row.leg.created_at, row.leg.id), reverse=True)[:limit]
+
+
+def _machines_of(tx: Tx, lp_id: int) -> list[int]:
+    return [row["machine_id"] for row in tx.all("SELECT machine_id FROM enrolments WHERE lp_id = ?", (lp_id,))]
+
+
+def _legs_by_id(tx: Tx, wanted: LegFilter, before_id: int | None, limit: int) -> list[LegRow]:
+    few = wanted.settlement_id is not None or wanted.status == "pending"
+    own = _NO_INDEX if few else ""
+    where, values = conditions(
         [
             ("l.settlement_id = ?", wanted.settlement_id),
-            ("l.machine_id = ?", wanted.machine_id),
-            ("l.lp_id = ?", wanted.lp_id),
-            ("l.type = ?", wanted.type),
-            ("l.status = ?", wanted.status),
-            ("l.status <> ?", None if wanted.voided else "voided"),
-            ("l.created_at >= ?", wanted.since),
-            ("l.created_at < ?", wanted.until),
-            ("l.id < ?", before_id),
+            ("l.status = 'pending'", wanted.status == "pending"),
+            (_ODD, wanted.type in _ODD_TYPES and not few),
+            (_ENDED_ASIDE, wanted.status not in (None, "pending", "completed") and not few),
+            *_of_legs(wanted, own),
+            (f"{own}l.id < ?", before_id),
         ]
     )
-    rows = tx.all(_LEG + where + " ORDER BY l.id DESC LIMIT ?", (*values, limit))
+    rows = tx.all(f"{_LEG}{where} ORDER BY {own}l.id DESC LIMIT ?", (*values, limit))
     return [_leg_row(row) for row in rows]
 
 
-def _where(conditions: Sequence[tuple[str, int | str | None]]) -> tuple[str, list[int | str]]:
-    """Only the conditions that are given, so that the database can use its indexes."""
-    given = [(clause, value) for clause, value in conditions if value is not None]
-    clauses = " AND ".join(clause for clause, _ in given)
-    return (f"WHERE {clauses}" if given else ""), [value for _, value in given]
+def _legs_by_time(tx: Tx, wanted: LegFilter, before_id: int | None, limit: int) -> list[LegRow]:
+    """Of one LP at one machine."""
+    where, values = conditions(
+        [
+            (_ODD, wanted.type in _ODD_TYPES),
+            *_of_legs(wanted),
+            ("(l.created_at, l.id) < (?, ?)", _place(tx, "legs", before_id)),
+        ]
+    )
+    rows = tx.all(f"{_LEG}{where} ORDER BY l.created_at DESC, l.id DESC LIMIT ?", (*values, limit))
+    return [_leg_row(row) for row in rows]
+
+
+def _of_legs(wanted: LegFilter, own: str = "") -> list[tuple[str, Given]]:
+    return [
+        (f"{own}l.machine_id = ?", wanted.machine_id),
+        (f"{own}l.lp_id = ?", wanted.lp_id),
+        (f"{own}l.type = ?", wanted.type),
+        (f"{own}l.status = ?", wanted.status),
+        ("l.status <> 'voided'", not wanted.voided),
+        (f"{own}l.created_at >= ?", wanted.since),
+        (f"{own}l.created_at < ?", wanted.until),
+    ]
 
 
 def attempts_of(tx: Tx, leg_id: int) -> list[AttemptRow]:
@@ -238,19 +296,40 @@ def worklist_facts(
     return [item for items, _ in kinds for item in items], sum(unlisted for _, unlisted in kinds)
 
 
+def worklist_counts(tx: Tx, now: int, threshold_minutes: int, unmatched_after_seconds: int) -> Counter[views.Bucket]:
+    """How many items the worklist has in each bucket."""
+    counts = Counter[views.Bucket]()
+    for status, bucket, latest in _waiting(now, threshold_minutes):
+        counts[bucket] += _count(tx, _UNSETTLED, (status.value, latest))
+    counts[views.Bucket.SKIPPED] += _count(tx, _UNPAID["skipped"])
+    counts[views.Bucket.ERRORED] += _count(tx, _UNPAID["failed"])
+    counts[views.Bucket.UNMATCHED] += _count(tx, _UNMATCHED, (_settled_until(now, unmatched_after_seconds),))
+    return counts
+
+
+def _count(tx: Tx, matching: str, values: Sequence[int | str] = ()) -> int:
+    row = tx.one(f"SELECT count(*) AS number {matching}", values)
+    return row["number"] if row else 0
+
+
+def _waiting(now: int, threshold_minutes: int) -> list[tuple[SettlementStatus, views.Bucket, int]]:
+    """Each status in which a settlement is on the worklist, and until when it must have come about."""
+    found = []
+    for status in SettlementStatus:
+        bucket = views.settlement_bucket(status, 0, 0)
+        if bucket is not None:
+            at_once = not threshold_minutes or views.settlement_bucket(status, 0, 1) is not None
+            found.append((status, bucket, now if at_once else now - threshold_minutes * 60 - 1))
+    return found
+
+
 def _unsettled(tx: Tx, now: int, threshold_minutes: int) -> tuple[list[views.WorklistItem], int]:
     items, unlisted = [], 0
-    for status in SettlementStatus:
-        at_once = views.settlement_bucket(status, 0, 1) is not None
-        if views.settlement_bucket(status, 0, 0) is None:
-            continue
-        latest = now if at_once or not threshold_minutes else now - threshold_minutes * 60 - 1
-        # The status as a literal: only so does SQLite use the index of what is unsettled.
-        matching = f"FROM settlements s JOIN machines m ON m.id = s.machine_id WHERE s.status = '{status.value}'"
-        count = tx.one(f"SELECT count(*) AS number {matching} AND s.changed_at <= ?", (latest,))
+    for status, _, latest in _waiting(now, threshold_minutes):
         rows = tx.all(
-            f"SELECT s.*, m.name AS machine {matching} AND s.changed_at <= ? ORDER BY s.changed_at DESC LIMIT ?",
-            (latest, _WORKLIST),
+            f"SELECT s.*, (SELECT name FROM machines WHERE id = s.machine_id) AS machine {_UNSETTLED}"  # noqa: S608
+            " ORDER BY s.changed_at DESC LIMIT ?",
+            (status.value, latest, _WORKLIST),
         )
         for row in rows:
             bucket = views.settlement_bucket(status, now - row["changed_at"], threshold_minutes)
@@ -258,21 +337,18 @@ def _unsettled(tx: Tx, now: int, threshold_minutes: int) -> tuple[list[views.Wor
                 items.append(
                     views.settlement_item(bucket, settlements.from_row(row), row["machine"], row["changed_at"])
                 )
-        unlisted += (count["number"] if count else 0) - len(rows)
+        if len(rows) == _WORKLIST:
+            unlisted += _count(tx, _UNSETTLED, (status.value, latest)) - len(rows)
     return items, unlisted
 
 
 def _unpaid_legs(tx: Tx) -> tuple[list[views.WorklistItem], int]:
     items, unlisted = [], 0
-    for status in ("skipped", "failed"):
-        joined = (
-            " FROM legs l JOIN machines m ON m.id = l.machine_id LEFT JOIN settlements s ON s.id = l.settlement_id"
-            f" WHERE l.status = '{status}'"
-            + (" AND coalesce(s.status, '') NOT IN ('errored', 'processing')" if status == "failed" else "")
-        )
-        count = tx.one("SELECT count(*) AS number" + joined)
+    for matching in _UNPAID.values():
         rows = tx.all(
-            "SELECT l.*, m.name AS machine, s.status AS of_status" + joined + " ORDER BY l.created_at DESC LIMIT ?",
+            "SELECT l.*, (SELECT name FROM machines WHERE id = l.machine_id) AS machine,"  # noqa: S608
+            f" (SELECT status FROM settlements WHERE id = l.settlement_id) AS of_status {matching}"
+            " ORDER BY l.created_at DESC LIMIT ?",
             (_WORKLIST,),
         )
         for row in rows:
@@ -281,16 +357,20 @@ def _unpaid_legs(tx: Tx) -> tuple[list[views.WorklistItem], int]:
             bucket = views.leg_bucket(found.status, settlement_status)
             if bucket is not None:
                 items.append(views.leg_item(bucket, found, row["machine"]))
-        unlisted += (count["number"] if count else 0) - len(rows)
+        if len(rows) == _WORKLIST:
+            unlisted += _count(tx, matching) - len(rows)
     return items, unlisted
 
 
+def _settled_until(now: int, after_seconds: int) -> int:
+    return now - after_seconds - 1 if after_seconds else now
+
+
 def _unmatched(tx: Tx, now: int, after_seconds: int) -> tuple[list[views.WorklistItem], int]:
-    latest = now - after_seconds - 1 if after_seconds else now
-    count = tx.one("SELECT count(*) AS number FROM unmatched WHERE settled_at <= ?", (latest,))
+    latest = _settled_until(now, after_seconds)
     rows = tx.all(
-        "SELECT u.*, coalesce(m.name, u.wallet) AS machine FROM unmatched u LEFT JOIN machines m ON m.wallet = u.wallet"
-        " WHERE u.settled_at <= ? ORDER BY u.settled_at DESC LIMIT ?",
+        "SELECT u.*, coalesce((SELECT name FROM machines WHERE wallet = u.wallet), u.wallet) AS machine"  # noqa: S608
+        f" {_UNMATCHED} ORDER BY u.settled_at DESC LIMIT ?",
         (latest, _WORKLIST),
     )
     items = [
@@ -305,7 +385,7 @@ def _unmatched(tx: Tx, now: int, after_seconds: int) -> tuple[list[views.Worklis
         )
         for row in rows
     ]
-    return items, (count["number"] if count else 0) - len(rows)
+    return items, _count(tx, _UNMATCHED, (latest,)) - len(rows) if len(rows) == _WORKLIST else 0
 
 
 def lp_balance_facts(tx: Tx, lp_id: int) -> tuple[str, list[views.EnrolmentTotals]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from ledger import journal as books
+from ledger.decide.fixed_mode import Sale
 from ledger.decide.landing import Landing
 from ledger.facts import ProvenFacts, WalletRow
 from ledger.fees import TxType
@@ -15,6 +16,9 @@ from ledger.money import MSAT, decimal_text
 from ledger.states import SettlementStatus
 from storage import journal
 from storage.db import Tx
+
+MOST_SALES = 2_000
+"""A rate goes by no more sales than this."""
 
 
 def from_row(row: sqlite3.Row) -> Settlement:
@@ -291,14 +295,15 @@ def prove_no_later_than(tx: Tx, latest: int) -> None:
     )
 
 
-def last_rate(tx: Tx, machine_id: int) -> tuple[Decimal, int] | None:
-    """The rate of a machine's last proven settlement (sats for one unit of fiat), and when that came."""
-    row = tx.one(
-        "SELECT exchange_rate, created_at FROM settlements WHERE machine_id = ?"
-        " AND status NOT IN ('unverified', 'rejected') ORDER BY id DESC LIMIT 1",
-        (machine_id,),
+def sales_since(tx: Tx, machine_id: int, since: int) -> list[Sale]:
+    """What a machine reported since then and its wallet has shown, the newest of it."""
+    rows = tx.all(
+        "SELECT exchange_rate, fiat_minor, created_at FROM settlements WHERE machine_id = ? AND created_at >= ?"
+        " AND proof = 'settled' AND entered_by IS NULL AND status <> 'rejected'"
+        " ORDER BY created_at DESC, id DESC LIMIT ?",
+        (machine_id, since, MOST_SALES),
     )
-    return (Decimal(row["exchange_rate"]), row["created_at"]) if row else None
+    return [Sale(Decimal(row["exchange_rate"]), row["fiat_minor"], row["created_at"]) for row in rows]
 
 
 def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:

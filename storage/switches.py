@@ -50,6 +50,15 @@ def paused(tx: Tx, name: str = PAYMENTS) -> bool:
     return switch is not None and switch.paused
 
 
+def paused_machines(tx: Tx) -> list[str]:
+    """The names of the machines that are paused by themselves."""
+    rows = tx.all(
+        "SELECT m.name FROM switches s JOIN machines m ON s.name = 'machine:' || m.id WHERE s.paused = 1"
+        " ORDER BY m.name"
+    )
+    return [row["name"] for row in rows]
+
+
 def say(tx: Tx, name: str, switch: Switch) -> bool:
     """Sets the switch unless something newer was said; False then."""
     cursor = tx.run(

@@ -66,7 +66,7 @@ def tell(config_path: Path, order: str, *, as_key: str | None, as_json: bool, se
 def as_program(order: str) -> str:
     """An order as people type it in the JSON form, whose answer a script can read. Refuses what is no order."""
     command, following = registry.by_words(tokens(order), frozenset(Role))
-    params = dict(bind(following, command.places, command.rest))
+    params = dict(bind(following, command.places, command.rest, command.params.model_fields))
     return json.dumps({"id": secrets.token_hex(8), "method": command.method, "params": params}, ensure_ascii=False)
 
 

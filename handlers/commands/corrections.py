@@ -19,8 +19,9 @@ from ledger.model import Amounts, Machine
 from ledger.money import MSAT, decimal_text, fiat_text, parse_fiat
 from nwc import bolt11
 from nwc.targets import Target
-from storage import reports, settlements, unmatched
+from storage import attempts, payee_credits, reports, settlements, unmatched
 
+_HASH_CHARS: Final = 64
 _HASH_END: Final = 8
 
 
@@ -38,7 +39,7 @@ class SettlementPartial(Params):
 
 class SettlementNote(Params):
     settlement: SettlementId
-    text: Note
+    text: Note | None = None
 
 
 class SettlementRefund(Params):
@@ -124,10 +125,11 @@ def settlement_partial(ctx: Context, params: SettlementPartial) -> dict[str, Any
     example="note S12 the customer called, he has his cash",
 )
 def settlement_note(ctx: Context, params: SettlementNote) -> dict[str, Any]:
-    """Adds a note to a transaction, with the time and your name; notes are never changed."""
+    """Adds a note to a transaction, with the time and your name, or without a text shows them; none is ever changed."""
     found = lookup.settlement(ctx, params.settlement)
-    settlements.add_note(ctx.tx, found.id, ctx.sender, params.text, ctx.now)
-    ctx.record(f"S{found.id}", after={"note": params.text})
+    if params.text is not None:
+        settlements.add_note(ctx.tx, found.id, ctx.sender, params.text, ctx.now)
+        ctx.record(f"S{found.id}", after={"note": params.text})
     notes = reports.notes(ctx.tx, found.id)
     return {
         "id": f"S{found.id}",
@@ -137,6 +139,14 @@ def settlement_note(ctx: Context, params: SettlementNote) -> dict[str, Any]:
 
 def _refund_preview(ctx: Context, params: SettlementRefund) -> dict[str, Any]:
     found = lookup.settlement(ctx, params.settlement)
+    if found.wallet not in ctx.settings.wallets:
+        raise Refusal(
+            Code.BAD_STATE,
+            "wallet {wallet}, where the sats of S{id} came in, is not configured any more: put it back first",
+            field="settlement",
+            wallet=found.wallet,
+            id=found.id,
+        )
     target, sats = _customer(ctx, params)
     decided = settlement_orders.check_refund(ctx.tx, found, target=target.value, sats=sats)
     lookup.check_cap(ctx, decided.leg.amount_sats, "sats")
@@ -146,6 +156,7 @@ def _refund_preview(ctx: Context, params: SettlementRefund) -> dict[str, Any]:
         "wallet": found.wallet,
         "to": target.shown,
         "sats": decided.leg.amount_sats,
+        "credit_sats": min(decided.leg.amount_sats, payee_credits.open_sats(ctx.tx, decided.leg.payee)),
         "left_sats": decided.left_sats,
         "voided": [f"P{leg.id}" for leg in decided.voided],
     }
@@ -195,8 +206,8 @@ def _entry_preview(ctx: Context, params: SettlementAdd) -> dict[str, Any]:
     roles=OPERATOR,
     money=_entry_preview,
     rest="note",
-    example="settlement add machine=sintra tx_type=cash_out payment_hash=… wire_sats=108000 principal_sats=100000 "
-    'fee_sats=8000 fiat_amount=2000 exchange_rate=50 note="the machine was offline"',
+    example="settlement add machine=sintra tx_type=cash_out payment_hash=1f2e3d4c wire_sats=108000 "
+    'principal_sats=100000 fee_sats=8000 fiat_amount=2000 exchange_rate=50 note="the machine was offline"',
 )
 def settlement_add(ctx: Context, params: SettlementAdd) -> dict[str, Any]:
     """Enters a transaction that no machine reported; with its payment hash the wallet has to show the payment."""
@@ -230,10 +241,16 @@ def _entry(ctx: Context, params: SettlementAdd) -> tuple[Machine, Entry]:
 def _payment_hash(ctx: Context, at: Machine, text: str) -> str:
     """As it was given; of a payment on the worklist its end is enough, which is all that is shown there."""
     given = text.lower().lstrip("….")
-    if len(given) < _HASH_END:
+    if len(given) == _HASH_CHARS:
         return given
-    found = unmatched.ending_in(ctx.tx, at.wallet, given)
-    return found[0] if len(found) == 1 else given
+    found = unmatched.ending_in(ctx.tx, at.wallet, given) if len(given) >= _HASH_END else []
+    if len(found) != 1:
+        raise Refusal(
+            Code.BAD_REQUEST,
+            "payment_hash must be 64 hex characters, or the last 8 of one of this machine's payments on the worklist",
+            field="payment_hash",
+        )
+    return found[0]
 
 
 def _customer(ctx: Context, params: SettlementRefund) -> tuple[Target, int | None]:
@@ -250,6 +267,8 @@ def _customer(ctx: Context, params: SettlementRefund) -> tuple[Target, int | Non
             field="target",
             msat=amount_msat,
         )
+    if attempts.hash_known(ctx.tx, invoice.payment_hash):
+        raise Refusal(Code.TARGET_ERROR, "target: this invoice was seen before: ask for a new one", field="target")
     if invoice.expires_at <= ctx.now:
         raise Refusal(Code.TARGET_ERROR, "target: the invoice has expired: ask for a new one", field="target")
     return target, amount_msat // MSAT

@@ -74,14 +74,14 @@ def whoami(ctx: Context, params: Nothing) -> dict[str, Any]:
 @command("status", roles=OPERATOR | PLATFORM, short=("estado",), example="status")
 def status(ctx: Context, params: Nothing) -> dict[str, Any]:
     """How it runs: relays, wallets and balances, what is paused, what needs a person."""
-    items, _ = reports.worklist_facts(
+    counts = reports.worklist_counts(
         ctx.tx, ctx.now, ctx.settings.stuck_after_minutes, ctx.settings.unmatched_after_seconds
     )
-    counts = {bucket.value: sum(item.bucket is bucket for item in items) for bucket in Bucket}
     return {
         "version": ctx.settings.version,
         "uptime_seconds": max(0, ctx.now - ctx.live.started_at),
         "paused": switches.paused(ctx.tx),
+        "paused_machines": switches.paused_machines(ctx.tx),
         "relays": [{"url": relay.url, "up": relay.up} for relay in ctx.live.relays],
         "wallets": [
             {
@@ -94,7 +94,7 @@ def status(ctx: Context, params: Nothing) -> dict[str, Any]:
             for wallet in wallets.all_of_them(ctx.tx)
             if wallet.name in ctx.settings.wallets
         ],
-        "worklist": counts,
+        "worklist": {bucket.value: counts[bucket] for bucket in Bucket},
         "last_settlement_at": reports.last_settlement_at(ctx.tx),
         "strangers": [{"pubkey": pubkey, "npub": npub_of(pubkey), "at": at} for pubkey, at in ctx.live.strangers],
     }

@@ -6,7 +6,7 @@ Phones write typographic quotes, capitalize the first word and break lines: all 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,7 +70,9 @@ def _closing(text: str, place: int) -> int:
     raise Refusal(Code.BAD_REQUEST, "a quote {quote} is opened and not closed", quote=text[place])
 
 
-def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dict[str, str]:
+def bind(
+    found: Sequence[Token], places: Sequence[str], rest: str | None, fields: Container[str] | None = None
+) -> dict[str, str]:
     """Names for values: `key=value` by its key, bare words by `places`, what is left over goes to `rest`.
 
     After `rest=…` bare words belong to it too. Refuses (`bad_request`) a key given twice and a word too many.
@@ -80,7 +82,9 @@ def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dic
     given = {token.key for token in found if token.key}
     open_places = [place for place in places if place not in given]
     for token in found:
-        if token.key is not None:
+        if token.key is not None and remaining and fields is not None and token.key not in fields:
+            remaining.append(token)  # somebody writes on, with an equals sign in it
+        elif token.key is not None:
             if token.key in values or (token.key == rest and remaining):
                 raise Refusal(Code.BAD_REQUEST, "{field} is given twice", field=token.key)
             if token.key == rest:
@@ -99,5 +103,9 @@ def bind(found: Sequence[Token], places: Sequence[str], rest: str | None) -> dic
             )
     if rest is not None and remaining:
         single = len(remaining) == 1
-        values[rest] = remaining[0].text if single else " ".join(token.raw for token in remaining)
+        values[rest] = (
+            remaining[0].text
+            if single
+            else " ".join(token.raw if token.key in (None, rest) else f"{token.key}={token.raw}" for token in remaining)
+        )
     return values

@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 from handlers.commands.fields import Before, Limit, Params
 
 DEFAULT_LIMIT = 20
+MAX_ROWS_IN_TEXT = 9
+"""With a heading, the way to the next ones and a last word that makes a dozen lines."""
 MAX_ANSWER_BYTES: Final = 28_000
 """Of an answer as a JSON string. Relays take events of up to 64 KiB; a gift wrap is two layers of padding and base64
 around that string, and this is what leaves it below."""

@@ -90,7 +90,13 @@ def _release_preview(ctx: Context, params: PaymentRelease) -> dict[str, Any]:
     row = reports.leg(ctx.tx, params.payment)
     assert row is not None
     # A control look-up is about another payment: its word would be taken for one about this one.
-    told = [seen for seen in reports.attempts_of(ctx.tx, params.payment)[-1].evidence if seen.source != "control"]
+    told = [
+        seen
+        for each in reports.attempts_of(ctx.tx, params.payment)
+        if each.attempt.payment_hash == attempt.payment_hash
+        for seen in each.evidence
+        if seen.source != "control"
+    ]
     return {
         **leg_shape(row),
         "machine": row.machine,
@@ -131,7 +137,7 @@ def payment_release(ctx: Context, params: PaymentRelease) -> dict[str, Any]:
 
 @command("payment withdraw", roles=OPERATOR, changes=True, places=("payment",), example="payment withdraw P41")
 def payment_withdraw(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
-    """Gives up a refund or an lp settle that failed; what it owed stays in the wallet."""
+    """Gives up a refund or an lp settle that is not paid; what it owed stays in the wallet."""
     settlement_orders.withdraw(ctx.tx, params.payment, by=ctx.sender, now=ctx.now)
     row = reports.leg(ctx.tx, params.payment)
     assert row is not None
@@ -187,8 +193,10 @@ def _next(ctx: Context, leg: Leg) -> dict[str, Any]:
     if live is not None:
         step = {AttemptState.READY: "send", AttemptState.SENT: "ask_wallet", AttemptState.CLAIMED: "look_for_proof"}
         return {"step": step[live.state], "at": live.next_check_at}
-    if switches.paused(ctx.tx) or switches.paused(ctx.tx, switches.of_machine(leg.machine_id)):
+    if switches.paused(ctx.tx):
         return {"step": "wait_for_resume", "at": None}
+    if switches.paused(ctx.tx, switches.of_machine(leg.machine_id)):
+        return {"step": "wait_for_resume", "at": None, "machine": lookup.machine_name(ctx, leg.machine_id)}
     if wallets.paused(ctx.tx, leg.wallet):
         return {"step": "wait_for_wallet", "at": None}
     if not legs.may_be_paid(ctx.tx, leg):

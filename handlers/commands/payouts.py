@@ -17,7 +17,7 @@ from ledger.errors import Code, Refusal
 from ledger.model import Machine
 from ledger.money import decimal_text, fiat_text, parse_fiat
 from nwc.keys import npub_of
-from storage import reports
+from storage import payee_credits, reports
 from storage.lps import Lp
 
 
@@ -44,6 +44,7 @@ def _preview(ctx: Context, params: LpSettle) -> dict[str, Any]:
         "capped": wanted.fiat_minor is not None and decided.leg.fiat_minor < wanted.fiat_minor,
         "rate": decimal_text(wanted.rate),
         "sats": decided.leg.amount_sats,
+        "credit_sats": min(decided.leg.amount_sats, payee_credits.open_sats(ctx.tx, decided.leg.payee)),
         "to": lookup.shown_target(decided.leg.target),
         "wallet": decided.wallet,
         "remaining": fiat_text(decided.remaining_minor, at.fiat),
@@ -112,6 +113,7 @@ def _run_preview(ctx: Context, params: FixedRun) -> dict[str, Any]:
                 "sats": each.decided.leg.amount_sats,
                 "to": lookup.shown_target(each.decided.leg.target),
                 "wallet": each.decided.wallet,
+                "replaced": [f"P{leg.id}" for leg in each.decided.replaced],
             }
             for each in found.planned
         ],

@@ -10,6 +10,8 @@ from handlers.replies.general import ask_for_code
 from handlers.replies.plain import facts, lines, shown
 from handlers.replies.words import Wording, Words
 
+MAX_NOTES: Final = 10
+
 
 def _status(r: Mapping[str, Any], w: Words) -> str:
     return w("{id} is {status}.", id=r["id"], status=names.name(w, names.STATUSES, r["status"]))
@@ -41,7 +43,7 @@ def _partial_preview(r: Mapping[str, Any], w: Words) -> str:
     return ask_for_code(
         [
             w(
-                "{settlement} at {machine} is scaled down.",
+                "{settlement} at {machine} is scaled to what was dispensed.",
                 settlement=preview["settlement"],
                 machine=preview["machine"],
             ),
@@ -67,15 +69,21 @@ def _partial(r: Mapping[str, Any], w: Words) -> str:
 
 
 def _note(r: Mapping[str, Any], w: Words) -> str:
-    last = r["notes"][-1]
-    count = len(r["notes"])
-    return lines(
-        [
-            w("Noted at {id}: {text}", id=r["id"], text=shown(last["text"], 300)),
-            w("It has {count} notes. To read them: show {id}", count=count, id=r["id"])
-            if count > 1
-            else w("To read it: show {id}", id=r["id"]),
-        ]
+    """The newest last; they may be long."""
+    found = [
+        w("{time}: {text}", time=w.moment(note["at"]), text=shown(note["text"], 400))
+        for note in r["notes"][-MAX_NOTES:]
+    ]
+    return lines([w("Notes of {id}:", id=r["id"]) if found else w("{id} has no notes.", id=r["id"]), *found])
+
+
+def _credit(preview: Mapping[str, Any], w: Words) -> str | None:
+    if not preview["credit_sats"]:
+        return None
+    return w(
+        "{credit} of it were paid twice before and are set off: {rest} leave the wallet.",
+        credit=w.sats(preview["credit_sats"]),
+        rest=w.sats(preview["sats"] - preview["credit_sats"]),
     )
 
 
@@ -90,6 +98,7 @@ def _refund_preview(r: Mapping[str, Any], w: Words) -> str:
                 wallet=preview["wallet"],
                 target=preview["to"],
             ),
+            _credit(preview, w),
             w("Nothing more of {settlement} is shared out.", settlement=preview["settlement"]),
             _voided(preview["voided"], w),
             w("{sats} could still be refunded after that.", sats=w.sats(preview["left_sats"]))
@@ -151,6 +160,7 @@ def _settle_preview(r: Mapping[str, Any], w: Words) -> str:
             ),
             w("That is all that is left: the amount was more.") if preview["capped"] else None,
             w("From wallet {wallet}, paid to {target}.", wallet=preview["wallet"], target=preview["to"]),
+            _credit(preview, w),
             w("{fiat} are left after that.", fiat=w.money(preview["remaining"], preview["currency"])),
             w("It takes the place of {payments}, which failed.", payments=facts(preview["replaced"]))
             if preview["replaced"]
@@ -189,8 +199,10 @@ def _run_preview(r: Mapping[str, Any], w: Words) -> str:
         )
         for each in preview["payments"]
     ]
-    more = w("and {count} more", count=len(paid) - 6) if len(paid) > 6 else None
-    return ask_for_code([*paid[:6], more, *_left_out(preview["left_out"], w)], r, w)
+    more = w("and {count} more", count=len(paid) - 5) if len(paid) > 5 else None
+    replaced = [payment for each in preview["payments"] for payment in each["replaced"]]
+    instead = w("It takes the place of {payments}, which failed.", payments=facts(replaced[:8])) if replaced else None
+    return ask_for_code([*paid[:5], more, instead, *_left_out(preview["left_out"], w)], r, w)
 
 
 def _run(r: Mapping[str, Any], w: Words) -> str:

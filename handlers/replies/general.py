@@ -113,12 +113,21 @@ def _relays(relays: Sequence[Mapping[str, Any]], w: Words) -> str:
     )
 
 
+def _paused_machines(names_: Sequence[str], w: Words) -> str | None:
+    if not names_:
+        return None
+    more = w("and {count} more", count=len(names_) - 5) if len(names_) > 5 else None
+    paused = facts([*names_[:5], more])
+    return w("Paused: {machines}. To go on: {order}", machines=paused, order=f"resume {names_[0]}")
+
+
 def _status(r: Mapping[str, Any], w: Words) -> str:
     counts = [f"{names.name(w, names.BUCKETS, bucket)}: {count}" for bucket, count in r["worklist"].items() if count]
     left = len(r["wallets"]) - 5
     return lines(
         [
             w("All payments are paused: resume") if r["paused"] else w("Running, payments are on."),
+            _paused_machines(r["paused_machines"], w),
             w("Version {version}, up {time}", version=r["version"], time=w.duration(r["uptime_seconds"])),
             _relays(r["relays"], w),
             *[_wallet(each, w) for each in r["wallets"][:5]],

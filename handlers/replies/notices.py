@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from handlers.replies.plain import lines, short_key
+from handlers.replies.plain import facts, lines, short_key
 from handlers.replies.words import Wording, Words
 
 
@@ -94,6 +94,19 @@ def _fixed_mode(r: Mapping[str, Any], w: Words) -> str:
     return lines([w("Not everybody in fixed mode could be paid:"), *found[:8], more, w("To pay them now: fixed run")])
 
 
+def _fixed_mode_off(r: Mapping[str, Any], w: Words) -> str:
+    return w("Nobody is paid at fixed times here any more: you get your share of every cash-out again.")
+
+
+def _fixed_mode_ended(r: Mapping[str, Any], w: Words) -> str:
+    names = r["names"]
+    more = w("and {count} more", count=len(names) - 8) if len(names) > 8 else None
+    return w(
+        "The configuration has no times for fixed mode: {names} get their share of every cash-out again.",
+        names=facts([*names[:8], more]),
+    )
+
+
 TEXTS: Final[dict[str, Wording]] = {
     "notice applicant": _applicant,
     "notice enrolled": _enrolled,
@@ -105,4 +118,6 @@ TEXTS: Final[dict[str, Wording]] = {
     "notice wallet rate_limited": _wallet_slow,
     "notice wallet filled": _wallet_filled,
     "notice fixed mode": _fixed_mode,
+    "notice fixed mode off": _fixed_mode_off,
+    "notice fixed mode ended": _fixed_mode_ended,
 }

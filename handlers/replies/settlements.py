@@ -50,9 +50,13 @@ def _amounts(each: Mapping[str, Any], w: Words) -> list[str]:
     ]
 
 
+def _urgency(leg: Mapping[str, Any]) -> int:
+    return {"failed": 0, "pending": 1, "skipped": 2}.get(leg["status"], 3)
+
+
 def _legs(legs: Sequence[Mapping[str, Any]], room: int, w: Words) -> list[str]:
     """The legs that stand, those that need somebody first, in so many lines."""
-    standing = sorted((leg for leg in legs if leg["status"] != "voided"), key=lambda leg: leg["status"] != "failed")
+    standing = sorted((leg for leg in legs if leg["status"] != "voided"), key=_urgency)
     if len(standing) <= room:
         return [_paid(leg, w) for leg in standing]
     left = len(standing) - room + 1

@@ -32,6 +32,7 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("an attempt ended unpaid"),
     phrase("an attempt was released by the operator"),
     phrase("a fault of this program: its log says more"),
+    phrase("the wallet claims that it paid this before, by a payment that was given up"),
     # Why a payee gave no invoice that may be paid. First those that quote others, who may say anything.
     phrase("{who} says: {words}"),
     phrase("{wallet} makes no invoice: {why}"),

@@ -23,6 +23,14 @@ def enter(
 
     Refuses `conflict`, and `bad_request` with the field that is wrong.
     """
+    if known is not None and known.status is SettlementStatus.REJECTED:
+        raise Refusal(
+            Code.CONFLICT,
+            "this payment is settlement S{id} already, which was rejected: show S{id} says why. Without payment_hash "
+            "it is entered on your word",
+            field="payment_hash",
+            id=known.id,
+        )
     if known is not None:
         raise Refusal(
             Code.CONFLICT,

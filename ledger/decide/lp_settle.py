@@ -35,8 +35,8 @@ def settle_lp(
     fiat_minor: int | None = None,
 ) -> LpSettlement:
     """`rate` is in sats for one unit of fiat; of `fiat_minor` no more is paid than remains, None stands for all of it.
-    `earlier` are legs of this kind of this LP at this machine, `unresolved` ids of those with an attempt in sent or
-    claimed: one that failed may still turn out paid, and is not paid a second time.
+    `earlier` are unpaid legs of this kind of this LP at this machine. `unresolved` are ids of all its closed legs there
+    with an attempt in sent or claimed: their fiat is free again, and may turn out to be paid.
 
     Refuses `bad_request`, `bad_state`, `not_onboarded` and `unresolved_payment`.
     """
@@ -52,7 +52,7 @@ def settle_lp(
             lp=lp.name,
         )
     replaced = tuple(leg for leg in earlier if leg.status in (LegStatus.FAILED, LegStatus.SKIPPED))
-    refuse_unresolved(replaced, unresolved, "lp")
+    refuse_unresolved(unresolved, "lp")
     if lp.available_minor <= 0:
         raise Refusal(
             Code.BAD_STATE,

@@ -30,20 +30,20 @@ def check_retry(settlement: Settlement, legs: Sequence[Leg], unresolved: Collect
             id=settlement.id,
             status=settlement.status,
         )
-    failed = tuple(leg for leg in legs if leg.status is LegStatus.FAILED)
-    refuse_unresolved(failed, unresolved)
-    return failed
+    # Also of a leg that was replaced before: a wallet that says now that it paid it means these same sats.
+    refuse_unresolved(unresolved)
+    return tuple(leg for leg in legs if leg.status is LegStatus.FAILED)
 
 
-def refuse_unresolved(legs: Sequence[Leg], unresolved: Collection[int], field: str = "settlement") -> None:
-    """Refuses `unresolved_payment` where one of `legs` has an attempt of which the wallet has not said what became."""
-    in_doubt = [f"P{leg.id}" for leg in legs if leg.id in unresolved]
-    if in_doubt:
+def refuse_unresolved(unresolved: Collection[int], field: str = "settlement") -> None:
+    """Refuses `unresolved_payment` where there are ids of legs with an attempt of which the wallet has not said what
+    became."""
+    if unresolved:
         raise Refusal(
             Code.UNRESOLVED_PAYMENT,
             "the wallet has not said what became of {payments}: wait until it has",
             field=field,
-            payments=", ".join(in_doubt),
+            payments=", ".join(f"P{leg_id}" for leg_id in sorted(unresolved)),
         )
 
 

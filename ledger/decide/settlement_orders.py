@@ -56,7 +56,7 @@ def reset(
             age=age_seconds // 60,
             threshold=threshold_minutes,
         )
-    refuse_unresolved(legs, unresolved)
+    refuse_unresolved(unresolved)
     return tuple(leg for leg in legs if leg.status is LegStatus.PENDING)
 
 
@@ -97,7 +97,7 @@ def partial(
             status=settlement.status,
         )
     _refuse_paid(settlement, [leg for leg in legs if leg.status in _PAID])
-    refuse_unresolved(legs, unresolved)
+    refuse_unresolved(unresolved)
     to = _scaled(settlement.as_landed, *_extent(settlement.as_landed, fraction_ppm, principal_sats))
     return Partial(settlement.amounts, to, tuple(leg for leg in legs if leg.status is not LegStatus.VOIDED))
 
@@ -186,7 +186,7 @@ def refund(
             status=settlement.status,
         )
     _refuse_paid(settlement, [leg for leg in legs if leg.type is LegType.DCA and leg.status is LegStatus.COMPLETED])
-    refuse_unresolved(legs, unresolved)
+    refuse_unresolved(unresolved)
     left = settlement.wire_moved_sats - sum(leg.amount_sats for leg in legs if _gives_back(leg))
     amount = _refunded_sats(settlement, sats, left)
     voided = tuple(leg for leg in legs if _is_over(leg))
@@ -233,13 +233,13 @@ def check_withdrawal(leg: Leg, unresolved: Collection[int]) -> None:
     """Whether a payment that an order made, and that was not paid, may be given up. Refuses `bad_state` and
     `unresolved_payment`."""
     ordered = leg.type in (LegType.REFUND, LegType.SETTLEMENT)
-    if not ordered or leg.status not in (LegStatus.FAILED, LegStatus.SKIPPED):
+    if not ordered or leg.status not in (LegStatus.PENDING, LegStatus.FAILED, LegStatus.SKIPPED):
         raise Refusal(
             Code.BAD_STATE,
-            "P{id} is a {type} that is {status}: only a refund or lp settle that failed or was skipped is given up",
+            "P{id} is a {type} that is {status}: only a refund or lp settle that is not paid can be given up",
             field="payment",
             id=leg.id,
             type=leg.type.value,
             status=leg.status,
         )
-    refuse_unresolved([leg], unresolved, "payment")
+    refuse_unresolved(unresolved, "payment")

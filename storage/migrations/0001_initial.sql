@@ -70,6 +70,7 @@ CREATE TABLE lps (
     CHECK ((target IS NULL) = (onboarded_at IS NULL)),
     CHECK ((next_target IS NULL) = (next_target_at IS NULL))
 ) STRICT;
+CREATE INDEX lps_name ON lps (name COLLATE NOCASE);
 
 -- what people wish for themselves, whatever their role
 CREATE TABLE people (
@@ -101,6 +102,7 @@ CREATE TABLE enrolments (
     UNIQUE (machine_id, lp_id),
     CHECK (deposited_minor - paid_minor - reserved_minor >= 0)
 ) STRICT;
+CREATE INDEX enrolments_machine ON enrolments (machine_id);
 CREATE INDEX enrolments_lp ON enrolments (lp_id);
 
 CREATE TABLE deposits (
@@ -118,7 +120,11 @@ CREATE TABLE deposits (
     CHECK ((status = 'confirmed') = (confirmed_at IS NOT NULL))
 ) STRICT;
 CREATE INDEX deposits_place ON deposits (machine_id, lp_id);
-CREATE INDEX deposits_pending ON deposits (created_at) WHERE status = 'pending';
+CREATE INDEX deposits_machine ON deposits (machine_id);
+CREATE INDEX deposits_lp ON deposits (lp_id);
+CREATE INDEX deposits_aside ON deposits (status) WHERE status <> 'confirmed';
+CREATE INDEX deposits_aside_machine ON deposits (machine_id, status) WHERE status <> 'confirmed';
+CREATE INDEX deposits_aside_lp ON deposits (lp_id, status) WHERE status <> 'confirmed';
 
 CREATE TABLE split_rules (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -197,11 +203,18 @@ CREATE TABLE settlements (
 CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
     WHERE status NOT IN ('unverified', 'rejected');
 CREATE INDEX settlements_hash ON settlements (payment_hash);
-CREATE INDEX settlements_machine ON settlements (machine_id, id);
+CREATE INDEX settlements_machine ON settlements (machine_id, created_at);
+CREATE INDEX settlements_time ON settlements (created_at);
 CREATE INDEX settlements_proof ON settlements (wallet, next_proof_at) WHERE status = 'unverified';
 CREATE INDEX settlements_claimable ON settlements (id) WHERE status IN ('pending', 'partial');
+-- SQLite takes a partial index only where the query repeats its condition word for word.
 CREATE INDEX settlements_open ON settlements (status, changed_at)
     WHERE status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified');
+-- where few of many end up: a search among all others would find them last
+CREATE INDEX settlements_aside ON settlements (status, created_at)
+    WHERE status IN ('rejected', 'errored', 'partial', 'refunded');
+CREATE INDEX settlements_aside_machine ON settlements (machine_id, status, created_at)
+    WHERE status IN ('rejected', 'errored', 'partial', 'refunded');
 
 CREATE TABLE settlement_notes (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -238,11 +251,16 @@ CREATE TABLE legs (
     CHECK (type IN ('settlement', 'autoforward') OR settlement_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX legs_settlement ON legs (settlement_id);
-CREATE INDEX legs_lp ON legs (lp_id, id);
+CREATE INDEX legs_lp ON legs (lp_id, machine_id, created_at);
 CREATE INDEX legs_payouts ON legs (lp_id, machine_id) WHERE type = 'settlement';
 CREATE INDEX legs_payable ON legs (wallet, next_try_at) WHERE status = 'pending';
 CREATE INDEX legs_skipped ON legs (created_at) WHERE status = 'skipped';
 CREATE INDEX legs_failed ON legs (created_at) WHERE status = 'failed';
+CREATE INDEX legs_aside ON legs (status) WHERE status NOT IN ('pending', 'completed');
+CREATE INDEX legs_aside_type ON legs (type, status) WHERE status NOT IN ('pending', 'completed');
+CREATE INDEX legs_aside_lp ON legs (lp_id, status) WHERE status NOT IN ('pending', 'completed');
+CREATE INDEX legs_odd ON legs (type) WHERE type NOT IN ('super_fee', 'operator_split', 'dca');
+CREATE INDEX legs_odd_lp ON legs (lp_id, type, machine_id, created_at) WHERE type NOT IN ('super_fee', 'operator_split', 'dca');
 CREATE INDEX legs_completed_at ON legs (wallet, completed_at) WHERE status = 'completed';
 
 CREATE TABLE attempts (
@@ -321,6 +339,7 @@ CREATE TABLE unmatched (
     settled_at   INTEGER NOT NULL,
     seen_at      INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX unmatched_time ON unmatched (settled_at);
 
 CREATE TABLE journal (
     id     INTEGER PRIMARY KEY,

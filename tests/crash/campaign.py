@@ -17,7 +17,7 @@ from bot.clock import SystemClock
 from tests.crash.atm import Atms
 from tests.crash.nursery import Child, Nursery
 from tests.crash.shop import Controlled, Sale, Shop, open_shop, sell, until
-from tests.crash.truth import Verdict, judge, open_work, rows
+from tests.crash.truth import Verdict, judge, open_work, paid_again, paid_out, rows
 from tests.parts.world import WorldProcess
 
 READY_WITHIN_SECONDS = 20.0
@@ -35,7 +35,8 @@ PAYOUTS = {"request_life_seconds": 5}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`personalities`: one shop for each. Times in seconds; a share of the kills comes before a bot is ready."""
+    """`personalities`: one shop for each. Times in seconds; a share of the kills comes before a bot is ready. With
+    `until_double` a shop has nothing more to show once one of its legs was paid twice."""
 
     kills: int
     seed: int
@@ -46,6 +47,7 @@ class Plan:
     sale_every: float = 0.6
     finish_within: float = 60.0
     fault: str | None = None
+    until_double: bool = False
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class Campaign:
         try:
             async with asyncio.timeout(self.plan.finish_within):
                 await asyncio.gather(*reports)
-                await self._finished(shop)
+                await self._finished(world, shop)
         except (TimeoutError, AssertionError):
             late = f"{shop.name}: not finished within {self.plan.finish_within} s"
         for task in reports:
@@ -183,8 +185,10 @@ class Campaign:
         if _count(shop, "SELECT 1 FROM attempts WHERE state IN ('ready', 'sent', 'claimed')"):
             self.outcome.killed_with_open_attempts += 1
 
-    async def _finished(self, shop: Shop) -> None:
+    async def _finished(self, world: Controlled, shop: Shop) -> None:
         async def done() -> bool:
+            if self.plan.until_double and paid_again(shop, await paid_out(world, shop)):
+                return True
             return not open_work(shop)
 
         await until(done, "everything is paid", self.plan.finish_within)

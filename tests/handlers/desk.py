@@ -76,7 +76,7 @@ SETTINGS = Settings(
         max_day_sats=0,
         operators=frozenset({BOSS}),
     ),
-    fixed_mode=FixedMode((), UTC, 3_600),
+    fixed_mode=FixedMode((), UTC, 3_600, 1_000_000),
 )
 LIVE = Live((Relay("wss://one.example", True), Relay("wss://two.example", False)), frozenset({"main"}), NOW - 3_700)
 

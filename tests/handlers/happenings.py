@@ -118,7 +118,7 @@ class Happenings:
 
     async def fixed_times(self, *times: str) -> None:
         """The sysadmin has set these times, in UTC, for LPs in fixed mode, and the bot has read it."""
-        mode = FixedMode(times, UTC, 3_600)
+        mode = FixedMode(times, UTC, 3_600, 1_000_000)
         self.desk.with_settings(fixed_mode=mode)
 
     async def stolen_key(self, *order: str) -> None:

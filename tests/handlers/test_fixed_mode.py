@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from handlers import fixed_mode
 from handlers.fixed_mode import FixedMode, next_slot
-from ledger.decide.fixed_mode import due_today
+from ledger.decide.fixed_mode import DAY, Sale, due_today, rate_of
+from ledger.errors import Said
 from ledger.model import Leg
-from tests.handlers.desk import ANA, BEN, BOSS
-from tests.handlers.till import Till
+from tests.handlers.desk import ANA, BEN, BOSS, NOW
+from tests.handlers.till import Till, report
 
-TIMES = FixedMode(("09:00", "21:00"), UTC, 3_600)
+TIMES = FixedMode(("09:00", "21:00"), UTC, 3_600, 1_000_000)
 HOUR = 3_600
 
 
@@ -74,6 +76,54 @@ async def test_without_a_fresh_rate_the_operators_are_told(timed: Till) -> None:
     ]
 
 
+async def test_one_small_sale_sets_no_rate(timed: Till) -> None:
+    """A stolen machine key reports a sale of one centavo at forty times the rate; the wallet has been paid for it."""
+    tiny = report("ab" * 32, wire_sats=22, principal_sats=20, fee_sats=2, fiat_amount="0.01", exchange_rate="2000")
+    await timed.receive(tiny)
+    await timed.prove(2)
+    timed.desk.now = at("2026-11-20T09:00:00")
+    assert [leg.amount_sats for leg in await look(timed)] == [20_000]
+
+
+async def test_nor_does_what_is_entered_by_hand(timed: Till) -> None:
+    old = {
+        "machine": "sintra", "tx_type": "cash_out", "wire_sats": 216_000, "principal_sats": 200_000, "fee_sats": 16_000,
+        "fiat_amount": "2000", "exchange_rate": "100", "note": "of last month",
+    }  # fmt: skip
+    await timed.desk.ask(BOSS, "settlement.add", confirm=True, **old)
+    timed.desk.now = at("2026-11-20T09:00:00")
+    assert [leg.amount_sats for leg in await look(timed)] == [20_000]
+
+
+async def test_a_clock_that_was_ahead_does_not_end_the_schedule(timed: Till) -> None:
+    timed.desk.now = at("2036-11-20T12:00:00")
+    await look(timed)
+    timed.desk.now = at("2026-11-20T09:00:00")
+    assert len(await look(timed)) == 1
+
+
+async def test_what_is_over_the_cap_is_left_to_the_operator(timed: Till) -> None:
+    timed.desk.with_settings(fixed_mode=FixedMode(("09:00",), UTC, 3_600, 10_000))
+    timed.desk.now = at("2026-11-20T09:00:00")
+    assert await look(timed) == []
+    assert "ana: 20,000 sats are over the cap" in (await timed.told())[-1]
+
+
+async def test_the_preview_names_what_it_replaces(timed: Till) -> None:
+    made = await timed.desk.ask(BOSS, "lp.settle", machine="sintra", lp="ana", rate=55, confirm=True)
+    await timed.desk.fail_leg(int(made["id"][1:]))
+    preview = (await timed.desk.refused(BOSS, "fixed.run"))["preview"]
+    assert preview["payments"][0]["replaced"] == [made["id"]]
+
+
+async def test_without_times_everybody_is_paid_as_it_comes_again(timed: Till) -> None:
+    ended = await timed.desk.tx(lambda tx: fixed_mode.end(tx, {BOSS}, timed.now))
+    assert [who.name for who in ended] == ["ana"]
+    assert (await timed.desk.ask(ANA, "prefs.show"))["mode"] == "flow"
+    assert "ana" in (await timed.told())[-1]
+    assert await timed.desk.tx(lambda tx: fixed_mode.end(tx, {BOSS}, timed.now)) == []
+
+
 async def test_a_bot_that_was_down_pays_for_the_last_hour_only(timed: Till) -> None:
     timed.desk.now = at("2026-11-20T09:20:00")
     assert len(await look(timed)) == 1
@@ -97,7 +147,7 @@ async def test_the_order_is_a_money_order_with_everybody_in_it(timed: Till) -> N
 async def test_the_order_says_why_nobody_can_be_paid(timed: Till) -> None:
     timed.advance(2 * HOUR)
     assert "no rate is known" in (await timed.desk.refused(BOSS, "fixed.run", confirm=True))["message"]
-    timed.desk.with_settings(fixed_mode=FixedMode((), UTC, 3_600))
+    timed.desk.with_settings(fixed_mode=FixedMode((), UTC, 3_600, 1_000_000))
     off = await timed.desk.refused(BOSS, "fixed.run", confirm=True)
     assert (off["code"], "[fixed_mode]" in off["message"]) == ("bad_state", True)
     assert (await timed.desk.refused(BEN, "fixed.run"))["code"] == "forbidden"
@@ -109,10 +159,34 @@ async def test_a_paused_enrolment_is_left_out(timed: Till) -> None:
 
 
 def test_times_are_those_of_the_place() -> None:
-    guatemala = FixedMode(("09:00",), ZoneInfo("America/Guatemala"), 3_600)
+    guatemala = FixedMode(("09:00",), ZoneInfo("America/Guatemala"), 3_600, 1_000_000)
     assert next_slot(guatemala, at("2026-11-20T14:00:00")) == at("2026-11-20T15:00:00")
     assert next_slot(guatemala, at("2026-11-20T15:00:00")) == at("2026-11-21T15:00:00")
-    assert next_slot(FixedMode((), UTC, 1), 0) is None
+    assert next_slot(FixedMode((), UTC, 1, 1), 0) is None
+
+
+def sales(*found: tuple[float, str, int]) -> list[Sale]:
+    """(days ago, rate, minor units)"""
+    return [Sale(Decimal(rate), fiat, NOW - int(days * DAY)) for days, rate, fiat in found]
+
+
+@pytest.mark.parametrize(
+    ("found", "rate"),
+    [
+        (sales((0, "50", 1_000)), "50"),
+        (sales((0, "2000", 1), (0.5, "50", 1_000), (0.9, "51", 400)), "50"),
+        (sales((0, "60", 1_000), (3, "50", 9_000)), "60"),
+        (sales((0, "63", 1_000), (3, "50", 9_000)), None),
+        (sales((0, "37", 1_000), (3, "50", 9_000)), None),
+        (sales((0, "50", 99)), None),
+        (sales((0.1, "50", 9_000)), None),
+        ([], None),
+    ],
+)
+def test_the_rate_of_a_day(found: list[Sale], rate: str | None) -> None:
+    """1,000 minor units are to be paid; a rate may be an hour old."""
+    known = rate_of(found, 1_000, NOW, 3_600)
+    assert known == Decimal(rate) if rate is not None else isinstance(known, Said)
 
 
 @pytest.mark.parametrize(

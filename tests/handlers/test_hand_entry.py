@@ -136,7 +136,7 @@ async def test_a_payment_that_is_known_is_named(till: Till) -> None:
     await till.receive(report(hash_of(1), wire_sats=1))
     code, named, message = await refused(till, WITH_HASH)
     assert (code, named) == (Code.CONFLICT, "payment_hash")
-    assert "settlement S1 already, rejected" in message
+    assert "settlement S1 already, which was rejected" in message
     other = replace(SALE, payment_hash=hash_of(2))
     await till.receive(report(hash_of(2)), atm=ATM2)
     assert (await enter(till, other)).id == 3

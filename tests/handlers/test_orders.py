@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from handlers import orders as orders_module
 from handlers.commands import registry
-from handlers.context import Context
-from handlers.orders import MAX_ANSWER_BYTES
+from handlers.context import Answer, Ask, Context
+from handlers.orders import MAX_ANSWER_BYTES, handle
+from ledger.errors import Code, Refusal
 from nwc.keys import npub_of
 from storage.db import Tx
 from tests.handlers.desk import ANA, BOSS, BOT, EVE, SUPER, Desk
@@ -313,3 +315,46 @@ async def test_ten_kilobytes_of_text(desk: Desk) -> None:
     assert len(answer) < 200
     answer = await desk.told(BOSS, "x " * 5_000)
     assert "too long" in answer
+
+
+async def test_a_refused_answer_to_a_question_is_not_the_answer_to_its_copy(desk: Desk) -> None:
+    """Two copies of one order come while the first is looked into: one is told to wait, the other still asks."""
+    order = json.dumps({"id": 7, "method": "reconcile"})
+    first, copy = desk.message(BOSS, order), desk.message(BOSS, order)
+    busy = Answer(Refusal(Code.BAD_STATE, "busy"))
+    await desk.tx(lambda tx: handle(tx, copy, desk.settings, desk.live, desk.now, busy))
+    with pytest.raises(Ask):
+        await desk.tx(lambda tx: handle(tx, first, desk.settings, desk.live, desk.now))
+    assert "error" in json.loads((await desk.answers(copy.id))[0])
+
+
+async def test_what_came_too_fast_is_not_done_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_module, "ORDERS_A_MINUTE", 0)
+    message = desk.message(BOSS, "pause")
+    await desk.send(message)
+    monkeypatch.undo()
+    desk.now += 60
+    await desk.send(message)
+    assert (await desk.ask(BOSS, "status"))["paused"] is False
+
+
+async def test_a_list_in_text_leaves_nothing_out(desk: Desk) -> None:
+    """What it says about the next ones begins where it ended."""
+    await desk.with_machine()
+    await desk.with_lp(deposited=None)
+    for number in range(25):
+        await desk.ask(BOSS, "deposit.add", machine="sintra", lp="ana", amount=str(number + 1))
+    seen, order = [], "deposits limit=200"
+    while order:
+        *rows, last = (await desk.told(BOSS, order)).splitlines()[1:]
+        following = re.search(r"deposit list before=\S+", last)
+        seen += [row.split(" ")[0] for row in (rows if following else [*rows, last])]
+        order = following[0] if following else ""
+    assert seen == [f"D{number}" for number in range(25, 0, -1)]
+
+
+async def test_status_names_paused_machines(desk: Desk) -> None:
+    await desk.with_machine()
+    await desk.ask(BOSS, "pause", machine="sintra")
+    assert (await desk.ask(BOSS, "status"))["paused_machines"] == ["sintra"]
+    assert "Paused: sintra. To go on: resume sintra" in await desk.told(BOSS, "status")

@@ -57,8 +57,8 @@ async def _taken_back(desk: Desk) -> None:
 
 
 async def _at_fixed_times(desk: Desk) -> None:
-    """By order while a rate is known, by schedule when none is known any more."""
-    policy = FixedMode(("09:00", "21:00"), UTC, DAY)
+    """By order while a rate is known, by schedule when none is known any more; then there are no times any more."""
+    policy = FixedMode(("09:00", "21:00"), UTC, DAY, 1_000_000)
     desk.with_settings(fixed_mode=policy)
     await desk.ask(ANA, "prefs.set", mode="fixed", daily_limit="10")
     preview = await desk.told(BOSS, "fixed run sintra")
@@ -72,3 +72,4 @@ async def _at_fixed_times(desk: Desk) -> None:
                 tx, policy, configured=desk.settings.wallets, operators={BOSS}, now=desk.now
             )
         )
+    await desk.tx(lambda tx: fixed_mode.end(tx, {BOSS}, desk.now))

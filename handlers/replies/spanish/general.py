@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final[dict[str, str]] = {
+    "Paused: {machines}. To go on: {order}": "En pausa: {machines}. Para seguir: {order}",
     "More about one: help {command}": "Más sobre una: help {command}",
     "More about them: help {group}, help {command}": "Más sobre ellas: help {group}, help {command}",
     "For example: {example}": "Por ejemplo: {example}",

@@ -103,8 +103,8 @@ TEXTS: Final[dict[str, str]] = {
     "Decides in the wallet's place that a payment in doubt will never arrive, so that it can be made again.": (
         "Decide, en lugar de la billetera, que un pago en duda no llegará nunca, para hacerlo otra vez."
     ),
-    "Gives up a refund or an lp settle that failed; what it owed stays in the wallet.": (
-        "Desiste de un refund o lp settle fallido; lo que debía se queda en la billetera."
+    "Gives up a refund or an lp settle that is not paid; what it owed stays in the wallet.": (
+        "Desiste de un refund o lp settle que no se ha pagado; lo que debía se queda en la billetera."
     ),
     "Takes one that is stuck out of its worker's hands: it becomes errored, so that it can be retried.": (
         "Destraba una que se quedó parada: pasa a con error y se puede reintentar."
@@ -112,8 +112,8 @@ TEXTS: Final[dict[str, str]] = {
     "The machine gave out only part of the cash: scales the transaction to that and shares it out anew.": (
         "El cajero entregó solo parte del efectivo: ajusta la transacción a eso y la reparte de nuevo."
     ),
-    "Adds a note to a transaction, with the time and your name; notes are never changed.": (
-        "Agrega una nota a una transacción, con la hora y su nombre; las notas no se cambian."
+    "Adds a note to a transaction, with the time and your name, or without a text shows them; none is ever changed.": (
+        "Agrega una nota a una transacción, con la hora y su nombre, o sin texto las muestra; ninguna se cambia."
     ),
     "Pays the customer of a cash-out back, at most what came in; nothing more is shared out of it.": (
         "Le devuelve al cliente de un retiro, a lo más lo que entró; ya no se reparte nada más de él."

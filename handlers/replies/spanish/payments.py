@@ -39,6 +39,15 @@ TEXTS: Final[dict[str, str]] = {
         "se intenta nada más con él. Revise la billetera."
     ),
     "Not everybody in fixed mode could be paid:": "No se le pudo pagar a todos en modo fijo:",
+    "Nobody is paid at fixed times here any more: you get your share of every cash-out again.": (
+        "Aquí ya no se paga a horas fijas: usted vuelve a recibir su parte de cada retiro."
+    ),
+    "The configuration has no times for fixed mode: {names} get their share of every cash-out again.": (
+        "La configuración no tiene horas para el modo fijo: {names} vuelven a recibir su parte de cada retiro."
+    ),
+    "{credit} of it were paid twice before and are set off: {rest} leave the wallet.": (
+        "{credit} ya se habían pagado dos veces y se descuentan: salen {rest} de la billetera."
+    ),
     "To pay them now: fixed run": "Para pagarles ahora: fixed run",
     "{name}: {why}": "{name}: {why}",
     "planned {time} UTC, wallet {wallet}": "planeado {time} UTC, billetera {wallet}",

@@ -79,8 +79,26 @@ TEXTS: Final[dict[str, str]] = {
     "sats must be from 1 to {left:,}: so much of S{id} is left to refund": (
         "sats debe ser de 1 a {left:,}: eso queda por devolver de S{id}"
     ),
-    "P{id} is a {type} that is {status}: only a refund or lp settle that failed or was skipped is given up": (
-        "P{id} es {type} y está {status}: solo se desiste de un refund o lp settle fallido u omitido"
+    "P{id} is a {type} that is {status}: only a refund or lp settle that is not paid can be given up": (
+        "P{id} es {type} y está {status}: solo se desiste de un refund o lp settle que no se ha pagado"
+    ),
+    "its rate of {rate} sats is far from the {usual} of the week before: pay with lp settle": (
+        "su tasa de {rate} sats está lejos de los {usual} de la semana anterior: pague con lp settle"
+    ),
+    "too little was sold there in a day to go by its rate: pay with lp settle": (
+        "se vendió muy poco ahí en un día para guiarse por su tasa: pague con lp settle"
+    ),
+    "payment_hash must be 64 hex characters, or the last 8 of one of this machine's payments on the worklist": (
+        "payment_hash debe tener 64 caracteres hex, o los últimos 8 de un pago de este cajero que esté en pendientes"
+    ),
+    "target: this invoice was seen before: ask for a new one": "target: esta factura ya se vio antes: pida una nueva",
+    "this payment is settlement S{id} already, which was rejected: show S{id} says why. Without payment_hash it is "
+    "entered on your word": (
+        "este pago ya es la transacción S{id}, que fue rechazada: show S{id} dice por qué. Sin payment_hash se anota "
+        "con su palabra"
+    ),
+    "wallet {wallet}, where the sats of S{id} came in, is not configured any more: put it back first": (
+        "la billetera {wallet}, a donde entraron los sats de S{id}, ya no está configurada: póngala de nuevo primero"
     ),
     "fraction must be above 0 and at most 1 (100%)": "fraction debe ser mayor que 0 y a lo más 1 (100%)",
     "sats is the principal that was dispensed: from 1 to the {landed:,} sats that landed": (

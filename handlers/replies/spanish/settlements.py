@@ -42,14 +42,18 @@ TEXTS: Final[dict[str, str]] = {
         "{name} recibe {sats} por {fiat} en {machine}, a {rate} sats por {currency}."
     ),
     "To share it out and pay it again: retry {id}": "Para repartirla y pagarla otra vez: retry {id}",
-    "{settlement} at {machine} is scaled down.": "{settlement} en {machine} se reduce.",
+    "{settlement} at {machine} is scaled to what was dispensed.": (
+        "{settlement} en {machine} se ajusta a lo que se entregó."
+    ),
     "Now: {amounts}": "Ahora: {amounts}",
     "Then: {amounts}": "Después: {amounts}",
     "{sats} are the customer's: they stay in the wallet.": "{sats} son del cliente: se quedan en la billetera.",
     "It is shared out anew at once. To see how it goes: show {id}": (
         "Se reparte de nuevo enseguida. Para ver cómo va: show {id}"
     ),
-    "Noted at {id}: {text}": "Anotado en {id}: {text}",
+    "Notes of {id}:": "Notas de {id}:",
+    "{id} has no notes.": "{id} no tiene notas.",
+    "{time}: {text}": "{time}: {text}",
     "The customer of {settlement} gets {sats} back, from wallet {wallet}, paid to {target}.": (
         "Al cliente de {settlement} se le devuelven {sats}, de la billetera {wallet}, a {target}."
     ),
@@ -70,8 +74,6 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "The attempt …{end} is given up.": "Se dejó el intento …{end}.",
     "Its sats stay in the wallet.": "Sus sats se quedan en la billetera.",
-    "It has {count} notes. To read them: show {id}": "Tiene {count} notas. Para leerlas: show {id}",
-    "To read it: show {id}": "Para leerla: show {id}",
     "{sats} could still be refunded after that.": "Después aún se podrían devolver {sats}.",
     "The fee differs by {sats} sats from the fees that are set.": "La comisión difiere {sats} sats de las fijadas.",
     "That is all that is left: the amount was more.": "Eso es todo lo que queda: el monto era mayor.",
@@ -89,6 +91,9 @@ TEXTS: Final[dict[str, str]] = {
     "the customer is refunded": "se le devolvió al cliente",
     "given up by the operator": "el operador desistió",
     "over the cap of {most} sats for one leg": "pasa del límite de {most} sats por pago",
+    "the wallet claims that it paid this before, by a payment that was given up": (
+        "la billetera afirma que ya lo pagó antes, con un pago del que se desistió"
+    ),
     "over the cap of {most} sats a day": "pasa del límite de {most} sats por día",
     "the payee gave an invoice that was seen before": "el beneficiario dio una factura ya vista",
     "the invoice came too near its expiry before it could be sent": "la factura estaba por vencer antes de enviarse",

@@ -295,15 +295,52 @@ async def test_the_operator_decides_about_a_payment_in_doubt(owed: Till) -> None
     assert nothing["code"] == "bad_state"
 
 
-async def test_a_failed_refund_may_be_given_up(owed: Till) -> None:
-    done = await owed.desk.ask(
-        BOSS, "settlement.refund", confirm=True, settlement="S1", target="eve@example.com", note="x", sats=1_000
+async def test_what_an_order_made_may_be_given_up_until_it_is_on_its_way(owed: Till) -> None:
+    refund: dict[str, Any] = {"settlement": "S1", "target": "wrong@example.com", "note": "x", "confirm": True}
+    first = (await owed.desk.ask(BOSS, "settlement.refund", sats=1_000, **refund))["payment"]
+    await owed.ready(5, 5)
+    assert (await owed.desk.ask(BOSS, "payment.withdraw", payment=first))["status"] == "voided"
+    assert not await owed.send(5)
+    second = (await owed.desk.ask(BOSS, "settlement.refund", **refund))["payment"]
+    await owed.sent(6, 6)
+    on_its_way = await owed.desk.refused(BOSS, "payment.withdraw", payment=second)
+    assert on_its_way["code"] == "unresolved_payment"
+    await owed.learn(6)
+    assert (await owed.desk.refused(BOSS, "payment.withdraw", payment=second))["code"] == "bad_state"
+
+
+async def test_a_refund_needs_the_wallet_where_the_sats_came_in(owed: Till) -> None:
+    owed.desk.with_settings(wallets=frozenset({"second"}))
+    refused = await owed.desk.refused(
+        BOSS, "settlement.refund", settlement="S1", target="eve@example.com", note="x", confirm=True
     )
-    early = await owed.desk.refused(BOSS, "payment.withdraw", payment=done["payment"])
-    assert early["code"] == "bad_state"
-    await owed.desk.fail_leg(5)
-    given_up = await owed.desk.ask(BOSS, "payment.withdraw", payment=done["payment"])
-    assert given_up["status"] == "voided"
+    assert (refused["code"], "main" in refused["message"]) == ("bad_state", True)
+
+
+async def test_what_is_set_off_is_in_the_preview(till: Till) -> None:
+    await till.desk.ask(BOSS, "lp.settle", confirm=True, machine="sintra", lp="ana", rate=50, amount="500")
+    await till.sent(1, 1)
+    await till.release(1)
+    await till.desk.fail_leg(1)
+    await till.desk.ask(BOSS, "payment.withdraw", payment="P1")
+    await till.learn(1)
+    offered = await till.desk.told(BOSS, "settle sintra ana 50 800")
+    assert "25,000 sats of it were paid twice before and are set off: 15,000 sats leave the wallet." in offered
+
+
+async def test_a_part_is_paid_although_what_remains_moves(till: Till) -> None:
+    offered = await till.desk.told(BOSS, "settle sintra ana 50 100")
+    made = await till.desk.ask(BOSS, "deposit.add", machine="sintra", lp="ana", amount="100")
+    await till.desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
+    assert "5,000 sats to ana: pending" in await till.desk.told(BOSS, f"confirm {offered[-6:]}")
+
+
+async def test_a_code_works_once_also_where_the_order_is_refused(till: Till) -> None:
+    offered = await till.desk.told(BOSS, "settle sintra ben 50")
+    await till.desk.ask(BOSS, "lp.settle", confirm=True, machine="sintra", lp="ben", rate=50)
+    assert "nothing of ben remains" in await till.desk.told(BOSS, f"confirm {offered[-6:]}")
+    assert "nothing waits for this code" in await till.desk.told(BOSS, f"confirm {offered[-6:]}")
+    assert [command for command, _ in await till.desk.audit()][-1] == "lp settle"
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------
@@ -313,3 +350,15 @@ async def test_nobody_else_may(owed: Till) -> None:
     for who in (ANA, BEN, SUPER):
         for method in ("settlement.reset", "settlement.refund", "lp.settle", "payment.release", "settlement.add"):
             assert (await owed.desk.refused(who, method, confirm=True))["code"] == "forbidden"
+
+
+async def test_notes_can_be_read_and_have_equals_signs(owed: Till) -> None:
+    assert await owed.desk.told(BOSS, "note S1") == "S1 has no notes."
+    await owed.desk.told(BOSS, "note S1 he paid price=high today")
+    assert (await owed.desk.told(BOSS, "note S1")).splitlines()[1].endswith(": he paid price=high today")
+
+
+@pytest.mark.parametrize("typed", ["…", "….....", "1f2e3d4c", "ab" * 31])
+async def test_a_payment_hash_that_is_none_is_refused(till: Till, typed: str) -> None:
+    refused = await till.desk.refused(BOSS, "settlement.add", confirm=True, **{**BY_HAND, "payment_hash": typed})
+    assert (refused["code"], refused["field"]) == ("bad_request", "payment_hash")

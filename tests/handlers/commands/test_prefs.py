@@ -110,7 +110,7 @@ async def test_set_refuses(ready: Desk) -> None:
 
 
 async def test_fixed_mode_where_the_bot_has_times_for_it(ready: Desk) -> None:
-    ready.with_settings(fixed_mode=FixedMode(("09:00",), UTC, 3_600))
+    ready.with_settings(fixed_mode=FixedMode(("09:00",), UTC, 3_600, 1_000_000))
     done = await ready.ask(ANA, "prefs.set", mode="fixed", daily_limit="0500.50")
     assert (done["mode"], done["daily_limit"]) == ("fixed", "500.5")
     assert "500.5 a day" in await ready.told(ANA, "prefs")

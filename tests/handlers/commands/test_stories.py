@@ -97,11 +97,11 @@ async def test_a_settlement_in_words(lived: Till) -> None:
         "Proven: the wallet shows the payment, wallet main, asked 2026-09-21 14:15.",
         "Q2,000.00 at 50 sats: principal 100,000 sats, fee 8,000 sats",
         "Platform 3,000 sats, operator 5,000 sats",
+        "P5 operator fee, 5,000 sats to me@example.com: pending",
         "P1 platform fee, 3,000 sats to platform: completed, 2026-09-21 14:16",
         "P3 LP share, 75,000 sats to ana: completed, 2026-09-21 15:29, routing 1.250 sats",
-        "P4 LP share, 25,000 sats to ben: completed, 2026-09-21 14:16",
     ]
-    assert said[8].startswith("P5 operator fee, 5,000 sats to me@example.com: pending")
+    assert said[8] == "P4 LP share, 25,000 sats to ben: completed, 2026-09-21 14:16"
     assert said[9].startswith("Last: 2026-09-21 15:30 operator: settlement ")
     assert said[10] == "Note of 2026-09-21 15:30: the partner moved"
     assert len(said) == 11

@@ -73,7 +73,7 @@ def test_a_mismatch_is_refused_where_the_policy_says_so() -> None:
 
 def test_a_payment_that_is_known_is_named() -> None:
     for known, own_leg, says in (
-        (settlement(status=SettlementStatus.REJECTED), None, "settlement S12 already, rejected"),
+        (settlement(status=SettlementStatus.REJECTED), None, "settlement S12 already, which was rejected"),
         (None, 40, "our own, P40"),
     ):
         with pytest.raises(Refusal, match=says) as refused:

@@ -88,8 +88,10 @@ def test_not_while_a_payment_is_in_doubt() -> None:
     with pytest.raises(Refusal) as refused:
         check_retry(settlement(), [failed], {4})
     assert refused.value.code is Code.UNRESOLVED_PAYMENT
-    pending = leg(5, LegType.DCA, LegStatus.PENDING, 1)
-    assert check_retry(settlement(), [failed, pending], {5}) == (failed,)
+    replaced = leg(5, LegType.DCA, LegStatus.VOIDED, 100_000)
+    with pytest.raises(Refusal, match="P5"):
+        check_retry(settlement(), [failed, replaced], {5})
+    assert check_retry(settlement(), [failed, replaced], ()) == (failed,)
 
 
 @given(

@@ -254,7 +254,7 @@ def test_before_it_is_planned_all_of_it_was_due(status: SettlementStatus) -> Non
 # --- giving up -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [L.FAILED, L.SKIPPED])
+@pytest.mark.parametrize("status", [L.PENDING, L.FAILED, L.SKIPPED])
 @pytest.mark.parametrize("kind", [LegType.REFUND, LegType.SETTLEMENT])
 def test_what_an_order_made_and_nobody_paid_may_be_given_up(kind: LegType, status: LegStatus) -> None:
     made = leg(type=kind, status=status)
@@ -264,7 +264,7 @@ def test_what_an_order_made_and_nobody_paid_may_be_given_up(kind: LegType, statu
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": status} for status in L if status not in (L.FAILED, L.SKIPPED)]
+    [{"status": status} for status in L if status not in (L.PENDING, L.FAILED, L.SKIPPED)]
     + [{"type": kind, "status": L.FAILED} for kind in (LegType.DCA, LegType.SUPER_FEE, LegType.AUTOFORWARD)],
 )
 def test_nothing_else_is_given_up(changes: dict[str, Any]) -> None:
