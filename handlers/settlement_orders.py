@@ -102,20 +102,25 @@ def partial(
         who=by,
         command="settlement partial",
         target=f"S{found.id}",
-        before={"status": found.status.value, "voided": _names(decided.voided), **_shown(decided.was, found.currency)},
-        after={"status": SettlementStatus.PARTIAL.value, **_shown(decided.to, found.currency)},
+        before={
+            "status": found.status.value,
+            "voided": _names(decided.voided),
+            **amounts_text(decided.was, found.currency),
+        },
+        after={"status": SettlementStatus.PARTIAL.value, **amounts_text(decided.to, found.currency)},
     )
     return decided
 
 
 def scaling_memo(decided: Partial, currency: str) -> str:
     """The old and the new values in one line."""
-    was, to = _shown(decided.was, currency), _shown(decided.to, currency)
+    was, to = amounts_text(decided.was, currency), amounts_text(decided.to, currency)
     changes = ", ".join(f"{name} {_grouped(was[name])} to {_grouped(to[name])}" for name in was)
     return f"scaled to what was dispensed: {changes}"
 
 
-def _shown(amounts: Amounts, currency: str) -> dict[str, Any]:
+def amounts_text(amounts: Amounts, currency: str) -> dict[str, Any]:
+    """As programs see them, and the audit log: sats as integers, fiat as text."""
     return {
         "wire_sats": amounts.wire_sats,
         "principal_sats": amounts.principal_sats,
@@ -228,7 +233,7 @@ def enter(
             "tx_type": entered.tx_type.value,
             "payment_hash": entered.payment_hash,
             "exchange_rate": decimal_text(entered.exchange_rate),
-            **_shown(entered.amounts, entered.currency),
+            **amounts_text(entered.amounts, entered.currency),
         },
     )
     return entered

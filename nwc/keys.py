@@ -6,6 +6,7 @@ Public keys only, and no Nostr library: secret keys live in `bot.nostr`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from coincurve import PublicKeyXOnly
 
@@ -37,6 +38,7 @@ def parse_public_key(text: str) -> str:
     return key
 
 
+@lru_cache(maxsize=4_096)
 def npub_of(pubkey: str) -> str:
     """The npub of a public key in hex. Raises BadPublicKey unless it is 64 lower-case hex characters."""
     if not _HEX_64.fullmatch(pubkey):

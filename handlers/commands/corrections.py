@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from handlers import settlement_orders
@@ -15,7 +14,7 @@ from handlers.roles import OPERATOR
 from handlers.settlement_orders import Entry
 from ledger.errors import Code, Refusal
 from ledger.fees import TxType
-from ledger.model import Amounts, Machine
+from ledger.model import Machine
 from ledger.money import MSAT, decimal_text, fiat_text, parse_fiat
 from nwc import bolt11
 from nwc.targets import Target
@@ -84,8 +83,8 @@ def _partial_preview(ctx: Context, params: SettlementPartial) -> dict[str, Any]:
         "settlement": f"S{found.id}",
         "machine": lookup.machine_name(ctx, found.machine_id),
         "currency": found.currency,
-        "was": _amounts(decided.was, found.currency),
-        "to": _amounts(decided.to, found.currency),
+        "was": settlement_orders.amounts_text(decided.was, found.currency),
+        "to": settlement_orders.amounts_text(decided.to, found.currency),
         "voided": [f"P{leg.id}" for leg in decided.voided],
         "undispensed_sats": found.wire_moved_sats - decided.to.wire_sats,
     }
@@ -281,15 +280,4 @@ def _with_legs(ctx: Context, settlement_id: int) -> dict[str, Any]:
         **shapes.settlement(row.settlement, row.machine),
         "undispensed_sats": row.settlement.undispensed_sats,
         "legs": [leg_shape(each) for each in reports.legs_of(ctx.tx, settlement_id)],
-    }
-
-
-def _amounts(amounts: Amounts, currency: str) -> Mapping[str, Any]:
-    return {
-        "wire_sats": amounts.wire_sats,
-        "principal_sats": amounts.principal_sats,
-        "fee_sats": amounts.fee_sats,
-        "platform_fee_sats": amounts.platform_fee_sats,
-        "operator_fee_sats": amounts.operator_fee_sats,
-        "fiat_amount": fiat_text(amounts.fiat_minor, currency),
     }

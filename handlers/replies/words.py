@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
@@ -112,6 +112,7 @@ def _locale(currency: str, language: str) -> Locale:
     return Locale(language)
 
 
+@lru_cache(maxsize=4_096)
 def _money(amount: Decimal, currency: str, language: str) -> str:
     text = " ".join(format_currency(amount, currency, locale=_locale(currency, language)).split())
     # Many countries write a bare $ for their own money: whose it is must not be guessed.
