@@ -47,9 +47,11 @@ class Asker:
     async def __aexit__(self, *_: object) -> None:
         await self._link.close()
 
-    async def ask(self, bot: str, text: str) -> float:
-        """Seconds from sending a message to having what answers it. What the client itself does before and after, to
-        wrap and to open, is the same for both bots and would only make them look alike: it is left out."""
+    async def ask(self, bot: str, text: str) -> tuple[float, float]:
+        """Seconds of the round trip, from a text to the text that answers it, and of what lies between the sending of
+        the one event and the coming of the other: the client's own wrapping and opening, the same for both bots, is
+        not in there."""
+        wrote = time.perf_counter()
         # The same words in the same second would be the same message.
         said_at = self._said_at[bot, text] = max(SystemClock().now(), self._said_at.get((bot, text), 0) + 1)
         wrap, message = wrap_dm(self._keys, bot, text, None, said_at)
@@ -60,14 +62,15 @@ class Asker:
                 at, event = await self._came.get()
                 said = unwrap(self._keys, event)
                 if said.author == bot and any(tag[:2] == ("e", message) for tag in said.tags):
+                    read = time.perf_counter()
                     await sending
-                    return at - began
+                    return read - wrote, at - began
 
 
 async def measure(limits: Limits) -> list[str]:
     """Lines to print."""
-    ours: dict[str, list[float]] = {order: [] for order in ORDERS}
-    theirs: dict[str, list[float]] = {order: [] for order in ORDERS}
+    ours: dict[str, list[tuple[float, float]]] = {order: [] for order in ORDERS}
+    theirs: dict[str, list[tuple[float, float]]] = {order: [] for order in ORDERS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with WorldProcess(folder / "world") as world:
@@ -88,11 +91,15 @@ async def measure(limits: Limits) -> list[str]:
                                 times[order].append(seconds)
     lines = [f"orders: {ROUNDS} rounds turn about, medians, the same bytes to both"]
     for order in ORDERS:
-        mine, other = statistics.median(ours[order]), statistics.median(theirs[order])
+        (mine, sent), (other, echoed) = _medians(ours[order]), _medians(theirs[order])
         wanted = limits.at_most(f"orders, {order}", mine / other, LIMIT)
-        figures = f"{mine * 1e3:6.2f} ms   echo {other * 1e3:6.2f} ms   ratio {mine / other:5.2f}"
-        lines.append(f"  {order:24} {figures}   {wanted}")
+        figures = f"{mine * 1e3:6.2f} ms   echo {other * 1e3:6.2f} ms   ratio {mine / other:5.2f} {wanted}"
+        lines.append(f"  {order:24} {figures}   without the client {sent / echoed:5.2f}")
     return lines
+
+
+def _medians(times: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(whole for whole, _ in times), statistics.median(between for _, between in times)
 
 
 @contextlib.asynccontextmanager
