@@ -17,7 +17,7 @@ from ledger.errors import Code, Refusal
 from ledger.model import Machine
 from ledger.money import decimal_text, fiat_text, parse_fiat
 from nwc.keys import npub_of
-from storage import payee_credits, reports
+from storage import payee_credits, reports, switches
 from storage.lps import Lp
 
 
@@ -47,6 +47,7 @@ def _preview(ctx: Context, params: LpSettle) -> dict[str, Any]:
         "credit_sats": min(decided.leg.amount_sats, payee_credits.open_sats(ctx.tx, decided.leg.payee)),
         "to": lookup.shown_target(decided.leg.target),
         "wallet": decided.wallet,
+        "waits_for": _waits_for(ctx, at, who),
         "remaining": fiat_text(decided.remaining_minor, at.fiat),
         "replaced": [f"P{leg.id}" for leg in decided.replaced],
     }
@@ -77,6 +78,14 @@ def lp_settle_(ctx: Context, params: LpSettle) -> dict[str, Any]:
         "wallet": leg.wallet,
         "remaining": fiat_text(decided.remaining_minor, at.fiat),
     }
+
+
+def _waits_for(ctx: Context, at: Machine, who: Lp) -> str | None:
+    """What somebody has to do before it can leave."""
+    if switches.frozen(ctx.tx, who.id):
+        return "unfreeze"
+    paused = switches.paused(ctx.tx) or switches.paused(ctx.tx, switches.of_machine(at.id))
+    return "resume" if paused else None
 
 
 class FixedRun(Params):

@@ -161,6 +161,8 @@ def _settle_preview(r: Mapping[str, Any], w: Words) -> str:
             w("That is all that is left: the amount was more.") if preview["capped"] else None,
             w("From wallet {wallet}, paid to {target}.", wallet=preview["wallet"], target=preview["to"]),
             _credit(preview, w),
+            w("It waits: the payee is frozen.") if preview["waits_for"] == "unfreeze" else None,
+            w("It waits: payments are paused.") if preview["waits_for"] == "resume" else None,
             w("{fiat} are left after that.", fiat=w.money(preview["remaining"], preview["currency"])),
             w("It takes the place of {payments}, which failed.", payments=facts(preview["replaced"]))
             if preview["replaced"]

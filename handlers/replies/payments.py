@@ -71,6 +71,8 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
     following = None
     if step is not None and not (r["settlement"] is None and "{settlement}" in step):
         following = w.known(step).format(time=w.moment(r["next"]["at"]), settlement=r["settlement"])
+    if "machine" in r["next"]:
+        following = w("It waits: {machine} is paused. To go on: resume {machine}", machine=r["next"]["machine"])
     attempts = r["attempts"]
     place = (
         w("Of {settlement}, {machine}", settlement=r["settlement"], machine=r["machine"])

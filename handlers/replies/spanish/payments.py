@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 TEXTS: Final[dict[str, str]] = {
+    "It waits: {machine} is paused. To go on: resume {machine}": (
+        "Espera: {machine} está en pausa. Para seguir: resume {machine}"
+    ),
+    "It waits: payments are paused.": "Espera: los pagos están en pausa.",
     "{id} {type}, {sats} to {label}: {status}": "{id} {type}, {sats} a {label}: {status}",
     "It waits for you: retry {settlement}": "Lo espera a usted: retry {settlement}",
     "An invoice is there; the wallet is asked to pay it next.": (

@@ -362,3 +362,17 @@ async def test_notes_can_be_read_and_have_equals_signs(owed: Till) -> None:
 async def test_a_payment_hash_that_is_none_is_refused(till: Till, typed: str) -> None:
     refused = await till.desk.refused(BOSS, "settlement.add", confirm=True, **{**BY_HAND, "payment_hash": typed})
     assert (refused["code"], refused["field"]) == ("bad_request", "payment_hash")
+
+
+async def test_the_preview_says_what_a_payout_waits_for(till: Till) -> None:
+    await till.desk.ask(BOSS, "pause", machine="sintra")
+    assert "It waits: payments are paused." in await till.desk.told(BOSS, "settle sintra ana 50")
+    await till.desk.ask(BOSS, "target.freeze", lp="ana")
+    assert "It waits: the payee is frozen." in await till.desk.told(BOSS, "settle sintra ana 50")
+
+
+async def test_a_payment_of_a_paused_machine_says_how_to_go_on(owed: Till) -> None:
+    await owed.desk.ask(BOSS, "pause", machine="sintra")
+    assert (await owed.desk.told(BOSS, "show P1")).splitlines()[-1] == (
+        "It waits: sintra is paused. To go on: resume sintra"
+    )
