@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nostr_sdk as sdk
 import pytest
+from nostr_sdk import nostr_sdk as bindings
 
 from bot.nostr import BadWrap, Keys, event_id, make_auth, make_direct, unwrap, verify, wrap_dm
 from nwc.event import Event
@@ -243,3 +246,20 @@ def test_signed_envelope_and_authentication(sender: Keys, receiver: Keys) -> Non
 def test_too_long_messages_are_refused(sender: Keys, receiver: Keys) -> None:
     with pytest.raises(ValueError, match="nip44"):
         wrap_dm(sender, receiver.public_key, "x" * 65_000, None, NOW)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 15, 16, 17, 31, 32, 33, 4_095, 4_096, 4_097, 65_000])
+@pytest.mark.parametrize("letter", ["x", "ñ", "\U0001f600"])
+def test_the_library_gets_a_text_whole(sender: Keys, letter: str, length: int) -> None:
+    """Its id is the hash of every byte of it (NIP-01), so one that is lost on the way shows."""
+    text = letter * length
+    fields = [0, sender.public_key, NOW, 1, [["t", text]], text]
+    told = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    assert event_id(sender.public_key, NOW, 1, [("t", text)], text) == hashlib.sha256(told.encode()).hexdigest()
+
+
+def test_the_library_needs_our_way_to_copy() -> None:
+    """Where its bindings copy no longer byte by byte, `_write_whole` in bot/nostr.py has done its service."""
+    found = Path(bindings.__file__).read_text()
+    _, _, copying = found.partition("    def write(self, value):\n")
+    assert "for i, byte in enumerate(value):" in copying[:200], "take _write_whole out of bot/nostr.py"

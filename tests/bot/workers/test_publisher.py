@@ -120,6 +120,29 @@ async def test_what_no_relay_takes_is_tried_again_later_and_given_up(till: Till)
     assert len({event.id for event in air.published}) == len(air.published), "each try is a new envelope"
 
 
+async def test_what_no_relay_takes_is_looked_at_again_in_time(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else happens: the publisher waits for the next try, and not for as long as an empty outbox allows."""
+    publisher = publisher_of(till, Air(set(), accepts=False))
+    waits, wait = list[float](), publisher._bell.wait
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await wait(seconds)
+
+    def write(tx: Tx) -> None:
+        tx.run("DELETE FROM outbox")
+        notices.tell(tx, [Keys.generate().public_key], "notice wallet rate_limited", {"wallet": "main"}, till.now)
+
+    async def waits_for_it() -> bool:
+        return waits[-1:] == [2]
+
+    monkeypatch.setattr(publisher._bell, "wait", noted)
+    await till.desk.tx(write)
+    async with running(publisher.run()):
+        await becomes(waits_for_it, "two seconds are waited")
+    assert await till.desk.count("SELECT tries FROM outbox") == 1
+
+
 async def test_a_replaceable_event_is_tried_again_as_the_same_bytes(till: Till) -> None:
     """A relay may have it although it said no: another version with a newer time would be another event."""
     air = Air(set(), accepts=False)
