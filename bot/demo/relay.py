@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import nostr_sdk
@@ -111,6 +112,8 @@ class RelayLink:
         self._on_event: Callable[[Event], None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._rotating = asyncio.Lock()
+        self._asked = count(1)
+        self._begins: dict[str, asyncio.Event] = {}
 
     @property
     def is_open(self) -> bool:
@@ -126,11 +129,22 @@ class RelayLink:
         self._pump = asyncio.create_task(self._read(stream))
 
     async def listen(self, kind: int, recipient: str) -> None:
-        """Subscribes to events of `kind` that carry a `p` tag with `recipient` (64 hex characters)."""
+        """Subscribes to events of `kind` that carry a `p` tag with `recipient` (64 hex characters).
+
+        What a relay that is connected gets from now on is heard: ephemeral events before that would be lost.
+        """
         if self._listener is None:
             raise RuntimeError("open() comes first")
         wanted = nostr_sdk.Filter().kind(nostr_sdk.Kind(kind)).pubkey(nostr_sdk.PublicKey.parse(recipient))
-        await self._listener.subscribe(nostr_sdk.ReqTarget.auto([wanted]))
+        name = f"listen.{next(self._asked)}"
+        begins = self._begins[name] = asyncio.Event()
+        try:
+            asked = await self._listener.subscribe(nostr_sdk.ReqTarget.auto([wanted]), name)
+            if asked.success:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(begins.wait(), _ACKNOWLEDGED_WITHIN.total_seconds())
+        finally:
+            del self._begins[name]
 
     async def publish(self, event: Event) -> bool:
         """True where a relay took it."""
@@ -181,6 +195,10 @@ class RelayLink:
                 message = notification.message.as_enum()
                 if isinstance(message, nostr_sdk.RelayMessageEnum.EVENT_MSG) and message.event.verify():
                     self._hear(Event.from_dict(json.loads(message.event.as_json())))
+                elif isinstance(message, nostr_sdk.RelayMessageEnum.END_OF_STORED_EVENTS):
+                    begins = self._begins.get(message.subscription_id)
+                    if begins is not None:
+                        begins.set()
 
     def _hear(self, event: Event) -> None:
         if self._on_event is not None:

@@ -124,8 +124,18 @@ class Running:
         while self.clock.now() < ends_at:
             if until_state and self.rows("SELECT 1 FROM attempts WHERE state = ?", until_state):
                 return
+            await self.waited_for_none()
             await self.advance(min(step, max(1, ends_at - self.clock.now())))
             await self.asked_about_all()
+
+    async def waited_for_none(self) -> None:
+        """Returns when no request to pay is on its way any more: a wallet takes none that time has passed over."""
+        parts = self.daemon._parts
+
+        async def none() -> bool:
+            return parts is None or not any(part.payer.talking for part in parts.wallets.values())
+
+        await self._until(none, "requests to pay are answered, or nobody waits for their answers")
 
     async def asked_about_all(self) -> None:
         """Returns when every open attempt has been looked at as of now."""
