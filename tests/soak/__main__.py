@@ -1,71 +1,44 @@
-"""The hour-long tests: `python -m tests.soak`. Kills bots 10,000 times, in rounds, and counts what was paid.
+"""The hour-long tests: `python -m tests.soak`, or one of its parts with options: `python -m tests.soak kills --seed 7`.
 
-Each round has a new world, other wallets and a seed of its own, which is printed: `--seed N --kills K --round K` runs
-one again. With `--fault NAME` the bot makes that mistake (tests/crash/faults.py), to see that the count finds it.
+A part is a module of this folder with `add_arguments(parser)` and `run(arguments) -> bool`. It prints what it counted
+on a closing line of its own; the program ends with 1 where any of them found something.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import random
+import importlib
+import importlib.util
 import sys
-import tempfile
-from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-from tests.crash.campaign import Campaign, Outcome, Plan, Wallets
-from tests.crash.faults import FAULTS
+PARTS: Final = {
+    "kills": "kill bots at random moments under load, count what was paid",
+    "points": "each crash point against each wallet, and once more during recovery",
+    "simulation": "a hostile world in virtual time",
+    "fuzz": "every parser of foreign bytes",
+}
 
-KINDS: Final = ("sloppy", "lnbits", "liar", "alby", "honest")
 
-
-def wallets(seed: int, shops: int) -> Wallets:
-    """Personalities for the shops of a round, and what is particular about each."""
-    chance = random.Random(seed)
-    options: dict[str, dict[str, object]] = {
-        "sloppy": {"seed": seed, "latest_seconds": chance.choice((0.1, 0.5, 1.5))},
-        "liar": {"settle_after_seconds": chance.choice((0.1, 0.5, 1.5)), "blind_seconds": chance.randrange(4)},
-        "alby": {"flips": chance.randrange(30), "flip_after_seconds": chance.choice((0.1, 0.5, 2.0))},
+def _parts() -> dict[str, ModuleType]:
+    return {
+        name: importlib.import_module(f"tests.soak.{name}")
+        for name in PARTS
+        if importlib.util.find_spec(f"tests.soak.{name}") is not None
     }
-    return [(kind, options.get(kind, {})) for kind in chance.sample(KINDS, shops)]
-
-
-async def run(arguments: argparse.Namespace) -> bool:
-    total, seed = Outcome(), arguments.seed
-    while total.kills < arguments.kills:
-        plan = Plan(
-            kills=min(arguments.round, arguments.kills - total.kills),
-            seed=seed,
-            personalities=wallets(seed, arguments.shops),
-            finish_within=arguments.finish_within,
-            fault=arguments.fault,
-        )
-        with tempfile.TemporaryDirectory(prefix="soak-") as directory:
-            outcome = await Campaign(plan, Path(directory)).run()
-        kinds = " ".join(kind for kind, _ in plan.personalities)
-        print(f"seed {seed} ({kinds}): {outcome}", flush=True)
-        total.add(outcome)
-        if not outcome.verdict.good:
-            print(outcome.verdict, flush=True)
-        seed += 1
-    verdict = total.verdict
-    print(
-        f"{total.kills} kills, {total.sales} sales, {verdict.legs} legs, {len(verdict.doubles)} double payments, "
-        f"{len(verdict.lost)} lost, {len(verdict.problems)} other problems, {total.seconds / 60:.0f} min"
-    )
-    return verdict.good
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Kill bots, count payments.")
-    parser.add_argument("--kills", type=int, default=10_000)
-    parser.add_argument("--round", type=int, default=400, help="kills before a new world")
-    parser.add_argument("--shops", type=int, default=4, choices=range(1, len(KINDS) + 1), help="bots side by side")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    parser.add_argument("--finish-within", type=float, default=180.0, help="seconds to settle everything after a round")
-    parser.add_argument("--fault", choices=FAULTS, default=None)
-    return 0 if asyncio.run(run(parser.parse_args())) else 1
+    parts = _parts()
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="The hour-long tests.")
+    chosen = parser.add_subparsers(title="parts, none: all of them", dest="part")
+    for name, part in parts.items():
+        part.add_arguments(chosen.add_parser(name, help=PARTS[name]))
+    arguments = parser.parse_args()
+    if arguments.part is not None:
+        return 0 if parts[arguments.part].run(arguments) else 1
+    return 0 if all([part.run(parser.parse_args([name])) for name, part in parts.items()]) else 1
 
 
 if __name__ == "__main__":
