@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+import uvloop
 
 from bot import logs, policies, sd_notify
 from bot.clock import SystemClock
@@ -394,7 +395,8 @@ def main(path: Path) -> int:
     except CannotStart as error:
         return _refuse("\n".join(f"{path}: {line}" for line in str(error).splitlines()), 2)
     try:
-        return asyncio.run(_main(path, config, secrets))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_main(path, config, secrets))
     except KeyboardInterrupt:
         return 1
     except AlreadyRunning as error:

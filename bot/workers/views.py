@@ -18,6 +18,8 @@ from storage.db import Database
 
 GATHER_SECONDS: Final = 1.0
 """A burst of payments changes a balance many times; what is published is what it came to."""
+ANSWERS_FIRST_SECONDS: Final = 0.05
+"""Who gave an order waits for its answer, and nobody for the view that it changes."""
 
 
 class Views:
@@ -34,3 +36,4 @@ class Views:
             await self._db.write(lambda tx: published.refresh(tx, self._settings(), self._clock.now()))
             await asyncio.sleep(GATHER_SECONDS)
             await self._bell.wait()
+            await asyncio.sleep(ANSWERS_FIRST_SECONDS)

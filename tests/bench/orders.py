@@ -48,9 +48,8 @@ class Asker:
         await self._link.close()
 
     async def ask(self, bot: str, text: str) -> tuple[float, float]:
-        """Seconds of the round trip, from a text to the text that answers it, and of what lies between the sending of
-        the one event and the coming of the other: the client's own wrapping and opening, the same for both bots, is
-        not in there."""
+        """Seconds from the sending of the one event to the coming of the other, and of the round trip from a text to
+        the text that answers it: the client's own wrapping and opening, the same for both bots, is in there too."""
         wrote = time.perf_counter()
         # The same words in the same second would be the same message.
         said_at = self._said_at[bot, text] = max(SystemClock().now(), self._said_at.get((bot, text), 0) + 1)
@@ -64,7 +63,7 @@ class Asker:
                 if said.author == bot and any(tag[:2] == ("e", message) for tag in said.tags):
                     read = time.perf_counter()
                     await sending
-                    return read - wrote, at - began
+                    return at - began, read - wrote
 
 
 async def measure(limits: Limits) -> list[str]:
@@ -91,15 +90,15 @@ async def measure(limits: Limits) -> list[str]:
                                 times[order].append(seconds)
     lines = [f"orders: {ROUNDS} rounds turn about, medians, the same bytes to both"]
     for order in ORDERS:
-        (mine, sent), (other, echoed) = _medians(ours[order]), _medians(theirs[order])
+        (mine, mine_whole), (other, other_whole) = _medians(ours[order]), _medians(theirs[order])
         wanted = limits.at_most(f"orders, {order}", mine / other, LIMIT)
         figures = f"{mine * 1e3:6.2f} ms   echo {other * 1e3:6.2f} ms   ratio {mine / other:5.2f} {wanted}"
-        lines.append(f"  {order:24} {figures}   without the client {sent / echoed:5.2f}")
+        lines.append(f"  {order:24} {figures}   with the client's own work {mine_whole / other_whole:5.2f}")
     return lines
 
 
 def _medians(times: list[tuple[float, float]]) -> tuple[float, float]:
-    return statistics.median(whole for whole, _ in times), statistics.median(between for _, between in times)
+    return statistics.median(between for between, _ in times), statistics.median(whole for _, whole in times)
 
 
 @contextlib.asynccontextmanager

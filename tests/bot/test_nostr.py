@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nostr_sdk as sdk
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from nostr_sdk import nostr_sdk as bindings
 
 from bot.nostr import BadWrap, Keys, event_id, make_auth, make_direct, unwrap, verify, wrap_dm
@@ -18,6 +19,7 @@ from nwc.event import Event
 from nwc.ports import Cipher
 
 NOW = 1_790_000_000
+KNOWN = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"
 
 
 @pytest.fixture
@@ -253,9 +255,43 @@ def test_too_long_messages_are_refused(sender: Keys, receiver: Keys) -> None:
 def test_the_library_gets_a_text_whole(sender: Keys, letter: str, length: int) -> None:
     """Its id is the hash of every byte of it (NIP-01), so one that is lost on the way shows."""
     text = letter * length
-    fields = [0, sender.public_key, NOW, 1, [["t", text]], text]
-    told = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    assert event_id(sender.public_key, NOW, 1, [("t", text)], text) == hashlib.sha256(told.encode()).hexdigest()
+    assert event_id(sender.public_key, NOW, 14, [("t", text)], text) == librarys_id(sender, [("t", text)], text)
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"])),
+    tags=st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=3), max_size=3),
+)
+@example(text='\x00\x08\t\n\x0b\x0c\r\x1f"\\/\x7f\x80\u2028\ufeff', tags=[["e", "\x1b"]])
+def test_an_id_is_what_the_library_says_it_is(text: str, tags: list[list[str]]) -> None:
+    """However a text must be escaped (NIP-01)."""
+    keys = Keys.generate()
+    assert event_id(keys.public_key, NOW, 14, tags, text) == librarys_id(keys, tags, text)
+
+
+@pytest.mark.parametrize(
+    ("author", "created_at", "kind", "tags", "content"),
+    [
+        ("f" * 64, NOW, 1, [], ""),
+        ("7e" * 31, NOW, 1, [], ""),
+        (KNOWN, -1, 1, [], ""),
+        (KNOWN, 2**64, 1, [], ""),
+        (KNOWN, NOW, -1, [], ""),
+        (KNOWN, NOW, 65_536, [], ""),
+        (KNOWN, NOW, 1, [[]], ""),
+        (KNOWN, NOW, 1, [], "\ud800"),
+        (KNOWN, NOW, 1, [["t", "\udfff"]], ""),
+    ],
+)
+def test_no_id_without_an_event(author: str, created_at: int, kind: int, tags: list[list[str]], content: str) -> None:
+    with pytest.raises(ValueError, match=r"no event|surrogates"):
+        event_id(author, created_at, kind, tags, content)
+
+
+def librarys_id(keys: Keys, tags: Sequence[Sequence[str]], text: str) -> str:
+    parsed = [sdk.Tag.parse(list(tag)) for tag in tags]
+    at, kind = sdk.Timestamp.from_secs(NOW), sdk.Kind(14)
+    return sdk.EventId.compute(sdk.PublicKey.parse(keys.public_key), at, kind, parsed, text).to_hex()
 
 
 def test_the_library_needs_our_way_to_copy() -> None:
