@@ -180,6 +180,7 @@ class Policy(Section):
     order_max_age_minutes: Minutes = 15
     target_cooldown_hours: Hours = 24
     deaf_after_seconds: Seconds = 120
+    reconcile_hours: Hours = 24
 
 
 class Payouts(Section):
@@ -196,7 +197,9 @@ class Payouts(Section):
     release_gap_seconds: Seconds = 60
     auto_release_max_sats: Sats = 50_000
     max_leg_sats: Sats = 10_000_000
+    max_hour_sats: Sats = 0
     max_day_sats: Sats = 0
+    max_in_flight_sats: Sats = 0
     max_fee_ppm: FractionPpm = Field(10_000, alias="max_fee")
     allow_private_targets: bool = False
 

@@ -8,6 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -16,7 +17,11 @@ from pydantic import BaseModel, ValidationError
 from bot.config import Config
 
 ENV_PREFIX = "SATMACHINE__"
-MAX_CONFIG_BYTES = 1_000_000
+MAX_CONFIG_BYTES = 200_000
+MAX_TOLD = 30
+"""Mistakes that are told at a time: somebody who gave another file does not wait for all of them to be judged."""
+_MAX_DOTS = 300
+"""In a line. The parser of the standard library needs time and memory by the square of a key's parts."""
 _REASONS = {
     "missing": "is missing",
     "bool_type": "must be true or false",
@@ -51,7 +56,10 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Config:
     try:
         config = Config.model_validate(values)
     except ValidationError as invalid:
-        told = [_told(dict(error)) for error in invalid.errors(include_input=False, include_url=False)]
+        found = invalid.errors(include_input=False, include_url=False)
+        told = [_told(dict(error)) for error in found[:MAX_TOLD]]
+        if len(found) > MAX_TOLD:
+            told.append(("", f"{len(found) - MAX_TOLD} more mistakes"))
         inner = {key.rpartition(".")[0] for key, _ in told}
         told = [(key, reason) for key, reason in told if not (key in inner and reason == _REASONS["too_short"])]
         raise ConfigError(path, bad_variables + told) from None
@@ -84,6 +92,9 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise ConfigError(path, [("", f"can't be read: {failed.strerror}")]) from None
     if len(raw) > MAX_CONFIG_BYTES:
         raise ConfigError(path, [("", "is too large for a configuration")])
+    crowded = next((number for number, line in enumerate(raw.split(b"\n"), 1) if line.count(b".") > _MAX_DOTS), None)
+    if crowded is not None:
+        raise ConfigError(path, [("", f"is no configuration: more than {_MAX_DOTS} dots (at line {crowded})")])
     try:
         return tomllib.loads(raw.decode())
     except UnicodeDecodeError as failed:
@@ -132,9 +143,14 @@ def _told(error: Mapping[str, Any]) -> tuple[str, str]:
     return key, _REASONS.get(kind, str(error["msg"]))
 
 
+@cache
+def _known() -> tuple[str, ...]:
+    return tuple(known_keys(Config))
+
+
 def _unknown(path: Sequence[str]) -> str:
     """Names the nearest known key: in the same table if one is alike, else anywhere."""
-    known = list(known_keys(Config))
+    known = _known()
     tables = sorted({key.rpartition(".")[0].split(".")[0] for key in known})
     if len(path) == 1:
         near = difflib.get_close_matches(path[0], tables, 1, 0.5)

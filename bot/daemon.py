@@ -24,27 +24,27 @@ from bot.clock import SystemClock
 from bot.config import Config
 from bot.config_file import ConfigError, load
 from bot.health import Health, HealthError, HealthServer
-from bot.intake import subscriptions
+from bot.intake import FOR_US, subscriptions
 from bot.nostr import Keys
 from bot.secrets import SecretError, read_key, read_wallet_uri
 from bot.timings import Timings
 from bot.version import version
 from bot.wiring import Parts, Secrets, Wiring
 from bot.workers.wakeup import Bells
-from handlers import fixed_mode, published
+from handlers import fixed_mode, missing_reports, past, published, relay_trouble, wallet_trouble
 from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import attempts, inbox, legs, meta, orders, outbox, platform, settlements, wallets
+from storage import attempts, inbox, legs, meta, orders, outbox, platform, relays, settlements, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
+from storage.witness import Witness
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 20
 FLUSH_SECONDS: Final = 2
-HEARD_KEY: Final = "heard_until"
 LOOK_SECONDS: Final = 0.05
 HOUSEKEEPING_SECONDS: Final = 60
 KEEP_INBOX_SECONDS: Final = 30 * 86_400
@@ -100,9 +100,9 @@ class Daemon:
     """The open database while the bot runs."""
     _started_at: int = 0
     _draining: bool = False
-    _listened_at: float | None = None
     _ready: bool = False
     _booked_until: int = 0
+    _read_until: dict[str, int] = field(default_factory=dict)
     _parts: Parts | None = None
 
     async def run(self) -> None:
@@ -121,7 +121,7 @@ class Daemon:
 
     async def _run(self, db: Database, health: HealthServer | None) -> None:
         self._started_at, self.db = self.clock.now(), db
-        since = await db.write(self._open_books)
+        since = await db.write(lambda tx: self._begin(tx, db.witness))
         bells = Bells()
         db.on_commit(bells.touched)
         parts = Wiring(
@@ -137,8 +137,9 @@ class Daemon:
             clock_sane=self._clock_sane,
         ).build()
         self._parts = parts
-        for subscription in subscriptions(self.secrets.keys.public_key, since):
-            parts.relays.subscribe(subscription)
+        anywhere, each = since
+        for subscription in subscriptions(self.secrets.keys.public_key, anywhere):
+            parts.relays.subscribe(subscription, each)
         async with contextlib.AsyncExitStack() as open_parts:
             await open_parts.enter_async_context(parts.http)
             await open_parts.enter_async_context(parts.relays)
@@ -152,13 +153,18 @@ class Daemon:
             async with asyncio.TaskGroup() as group:
                 tasks = {
                     "relays": parts.relays.wait_closed(),
+                    "heartbeat": parts.heartbeat.run(),
                     "intake": parts.intake.run(),
                     "questions": parts.questions.run(),
+                    "auditor": parts.auditor.run(),
+                    "reconciling": parts.reconciling.run(),
                     "prover": parts.prover.run(),
                     "distributor": parts.distributor.run(),
                     "fixed_times": parts.fixed_times.run(),
-                    "publisher": parts.publisher.run(),
+                    "own_events": parts.own_events.run(),
+                    "publisher": parts.publisher.run(parts.own_events.answered),
                     "views": parts.views.run(),
+                    "recollection": parts.recollection.run(),
                     "database": _watch(db),
                     "housekeeping": self._keep_house(db),
                     "ready": self._announce(parts),
@@ -173,6 +179,7 @@ class Daemon:
                         f"{name}.resolver": part.resolver.run(),
                         f"{name}.balances": part.balances.run(),
                         f"{name}.scanner": part.scanner.run(),
+                        f"{name}.fitness": part.fitness.run(),
                     }
                 if health is not None:
                     tasks["health"] = health.serve()
@@ -183,8 +190,16 @@ class Daemon:
 
     # --- start -------------------------------------------------------------------------------------------------------
 
-    def _open_books(self, tx: Tx) -> int:
-        """Makes the database agree with the configuration. Returns the time from which relays are listened to."""
+    def _begin(self, tx: Tx, witness: Witness) -> tuple[int, dict[str, int]]:
+        """A database from the past is noticed before anything is done with it."""
+        now = self.clock.now()
+        past.begin(tx, witness, self._settings().operators_to_tell, now)
+        past.compact(tx, witness, now)
+        return self._open_books(tx)
+
+    def _open_books(self, tx: Tx) -> tuple[int, dict[str, int]]:
+        """Makes the database agree with the configuration. Returns from when on stored events are read, anywhere and at
+        each relay."""
         now = self.clock.now()
         fees = FeeRates(self.config.platform.cash_in_fee_ppm, self.config.platform.cash_out_fee_ppm)
         platform.start(tx, Platform(fees, self.config.platform.target or None))
@@ -197,8 +212,11 @@ class Daemon:
                 )
             client = Keys.parse(uri.secret).public_key
             wallets.register(tx, name, wallet_pubkey=uri.wallet_pubkey, client_pubkey=client, now=now)
-            if self.config.wallets[name].profile != "auto":
-                wallets.set_profile(tx, name, WalletProfile(self.config.wallets[name].profile))
+            profile = self.config.wallets[name].profile
+            if profile == "auto":
+                wallets.forget_named_profile(tx, name)
+            else:
+                wallets.set_profile(tx, name, WalletProfile(profile))
         attempts.all_due_now(tx, now)
         self._mend_times(tx)
         self._booked_until = meta.newest_time(tx)
@@ -211,11 +229,11 @@ class Daemon:
                 now=now,
             )
         settings = self._settings()
+        wallet_trouble.connections_seen(tx, settings.wallets, settings.operators_to_tell, now)
         if not settings.fixed_mode.times:
             fixed_mode.end(tx, settings.operators_to_tell, now)
         published.refresh(tx, settings, now)
-        heard = meta.get(tx, HEARD_KEY)
-        return min(int(heard), now) if heard else now
+        return relays.listen_from(tx, now)
 
     async def _expect_answers(self, db: Database, wallet: str) -> None:
         """Answers to requests of earlier runs still count."""
@@ -244,7 +262,10 @@ class Daemon:
         if parts is None:
             return Live((), frozenset(), self._started_at)
         return Live(
-            relays=tuple(Relay(url, state.up) for url, state in parts.relays.states().items()),
+            relays=tuple(
+                Relay(url, state.up, url in parts.heartbeat.withholding())
+                for url, state in parts.relays.states().items()
+            ),
             wallets_up=frozenset(
                 name for name, part in parts.wallets.items() if part.wire.connected() and part.wallet.client.info
             ),
@@ -264,25 +285,22 @@ class Daemon:
 
     def _deaf(self) -> bool:
         """Whether an order such as `pause` could not have reached the bot for a while."""
-        parts, now = self._parts, self.clock.now()
-        if parts is not None and parts.relays.listening():
-            self._listened_at = self.clock.monotonic()
-        heard_at = parts.relays.heard_at() if parts is not None else None
-        limit = self.config.policy.deaf_after_seconds
-        if heard_at is None or self._listened_at is None:
-            return True
-        return now - heard_at > limit or self.clock.monotonic() - self._listened_at > limit
+        return self._parts is None or self._parts.heartbeat.deaf()
 
     def _may_pay(self) -> bool:
-        """Nothing new is paid by a bot that is stopping, or that hears no relay: a `pause` would not reach it."""
-        return not self._draining and not self._deaf()
+        """Nothing new is paid by a bot that is stopping, that hears no relay (a `pause` would not reach it), that does
+        not know yet what relays keep of its own, or whose books are in doubt."""
+        parts = self._parts
+        if self._draining or parts is None or self._deaf():
+            return False
+        return parts.own_events.answered.is_set() and parts.auditor.may_pay()
 
     def _clock_sane(self) -> bool:
         """The clock has neither stepped since the start nor is it behind what was booked before."""
         return self.clock.drift_seconds() < CLOCK_STEP_SECONDS and self.clock.now() >= self._booked_until
 
     async def _keep_house(self, db: Database) -> None:
-        """Notes until when relays were heard, and drops what is no history."""
+        """Notes how relays do and until when they were heard, tells what is missing, and drops what is no history."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await db.write(self._clean)
@@ -297,14 +315,29 @@ class Daemon:
 
     def _clean(self, tx: Tx) -> None:
         now = self.clock.now()
+        tx.marks = True
         self._mend_times(tx)
-        parts = self._parts
-        heard_at = parts.relays.heard_at() if parts is not None else None
-        if heard_at is not None:
-            meta.put(tx, HEARD_KEY, str(min(heard_at, now)))
+        operators = self._settings().operators_to_tell
+        self._note_relays(tx, operators, now)
+        missing_reports.tell(tx, operators, now)
         inbox.forget(tx, now - KEEP_INBOX_SECONDS)
         orders.forget(tx, now)
         outbox.forget_done(tx, now - KEEP_OUTBOX_SECONDS)
+
+    def _note_relays(self, tx: Tx, operators: frozenset[str], now: int) -> None:
+        parts = self._parts
+        if parts is None:
+            return
+        # A minute late: what was read may still wait to be taken, and a crash would lose it.
+        for url, at in self._read_until.items():
+            relays.set_caught_up(tx, url, at)
+        self._read_until = parts.relays.caught_up(FOR_US)
+        heartbeat = parts.heartbeat
+        relay_trouble.note_delivery(
+            tx, withholding=heartbeat.withholding(), delivering=heartbeat.delivering(), operators=operators, now=now
+        )
+        if heartbeat.silence is not None:
+            relay_trouble.note_silence(tx, heartbeat.silence, operators, now)
 
     # --- stop --------------------------------------------------------------------------------------------------------
 
@@ -347,6 +380,10 @@ class Daemon:
         problems = dict(self._missing())
         if self._parts is not None and self._deaf():
             problems["deaf"] = "no relay was heard for too long: nothing new is paid"
+        if self._parts is not None:
+            problems |= {f"hold.{hold.name}": hold.reason for hold in self._parts.auditor.held}
+            if self._parts.auditor.checking():
+                problems["books"] = "somebody else has written into the books: nothing is paid until they are checked"
         for name, part in self._parts.wallets.items() if self._parts is not None else ():
             if not part.wire.connected():
                 problems[f"wallets.{name}"] = "none of its relays is connected"
@@ -362,7 +399,7 @@ class Daemon:
         return {
             "version": version(),
             "uptime_seconds": self.clock.now() - self._started_at,
-            "relays": [{"url": relay.url, "up": relay.up} for relay in live.relays],
+            "relays": [{"url": relay.url, "up": relay.up, "withholding": relay.withholding} for relay in live.relays],
         }
 
 

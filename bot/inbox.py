@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -24,6 +25,22 @@ OnEvent = Callable[[Event, str, bool], bool | None]
 False says "no room now": the event is forgotten here, and stored events are gone through again. Ephemeral ones are lost
 then, as if no relay had been there to hear them; who sends those repeats them.
 """
+
+
+class Pulse(Protocol):
+    """Who judges by what comes live whether relays deliver."""
+
+    def take_beat(self, url: str, event: Event) -> bool:
+        """True for an event that is only a sign of life, also as a copy; its signature was not checked."""
+        ...
+
+    def hear_live(self, url: str) -> None:
+        """A genuine event came in that was not seen before."""
+        ...
+
+    def hear_listening(self, url: str) -> None:
+        """The relay has opened all subscriptions."""
+        ...
 
 
 @dataclass(slots=True)
@@ -43,6 +60,7 @@ class Inbox:
 
     def __init__(self, on_event: OnEvent, seen: Seen, no_room: Callable[[], None]) -> None:
         self.counts = Counts()
+        self.pulse: Pulse | None = None
         self._on_event, self._seen, self._no_room = on_event, seen, no_room
 
     def entrance(self, url: str) -> Take:
@@ -54,6 +72,8 @@ class Inbox:
         return take
 
     def _take(self, url: str, event: Event, verified: Verified, live: bool) -> None:
+        if live and self.pulse is not None and self.pulse.take_beat(url, event):
+            return
         now = asyncio.get_running_loop().time()
         sight = self._seen.look(event.id, now)
         repeat = sight is Sight.AGAIN and live
@@ -61,7 +81,8 @@ class Inbox:
             self.counts.copies += 1
         elif not verified():
             self.counts.forged += 1
-            log.warning("event_forged", relay=url, event_id=event.id, kind=event.kind)
+            if self.counts.forged.bit_count() == 1:  # who forges one forges many: less and less often
+                log.warning("event_forged", relay=url, event_id=event.id, kind=event.kind, forged=self.counts.forged)
         elif self._on_event(event, url, repeat) is False:
             self.counts.no_room += 1
             self._no_room()
@@ -69,3 +90,5 @@ class Inbox:
             self.counts.taken += 1
             self.counts.repeats += repeat
             self._seen.take(event.id, now)
+            if live and not repeat and self.pulse is not None:
+                self.pulse.hear_live(url)

@@ -14,7 +14,8 @@ from typing import Final
 
 import structlog
 
-from bot.nostr import BadWrap, Keys, unwrap
+from bot.fairness import Queues, Strangers
+from bot.nostr import BadWrap, Keys, Rumor, open_seal, open_wrap
 from bot.query import Query, Subscription
 from bot.questions import Questions
 from bot.workers.wakeup import Bell
@@ -30,24 +31,29 @@ from storage.errors import StorageBroken
 
 log = structlog.get_logger(__name__)
 
+FOR_US: Final = "for-us"
+"""The name of the subscription."""
 GIFT_WRAP: Final = 1059
 SIGNED_ORDER: Final = 14
 SETTLEMENT_KINDS: Final = (21_000, 78)
 QUEUE: Final = 5_000
 BATCH: Final = 128
+WRAPS_AT_ONCE: Final = 16
+"""Gift wraps are opened one after the other before anything else goes on: a few milliseconds for so many."""
 KEPT_STRANGERS: Final = 5
 KEPT_EARLY: Final = 200
 REPEAT_SECONDS: Final = 86_400
 """A machine that still wants its receipt after so long looks for the stored one; others may repeat its events, too."""
 _MAX_CONTENT_CHARS: Final = 200_000
 _MAX_EARLY_CHARS: Final = 10_000
+_MAX_EARLY_TAGS: Final = 20
 _SETTLEMENT_D: Final = "bitspire-settlement:"
 
 
 def subscriptions(bot_pubkey: str, since: int) -> list[Subscription]:
     """What is listened for: everything addressed to the bot. `since`: when it last listened, unix seconds."""
     kinds = (GIFT_WRAP, SIGNED_ORDER, *SETTLEMENT_KINDS)
-    return [Subscription("for-us", Query(kinds=kinds, p=(bot_pubkey,)), since)]
+    return [Subscription(FOR_US, Query(kinds=kinds, p=(bot_pubkey,)), since)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class Intake:
         self._settings = settings
         self._live = live
         self._known = Known()
-        self._queue: asyncio.Queue[Arrived] = asyncio.Queue(QUEUE)
+        self._queues: Queues[Arrived] = Queues(QUEUE)
+        self._strangers = Strangers(clock)
         self._open = True
         self._early: OrderedDict[str, Event] = OrderedDict()
         self.counts: dict[str, int] = {}
@@ -111,11 +118,7 @@ class Intake:
         """Takes an event that a relay brought, verified. False: no room now, it is to come again."""
         if not self._open:
             return True  # what is stored comes again at the next start, what is not is repeated by its sender
-        try:
-            self._queue.put_nowait(Arrived(event, repeat))
-        except asyncio.QueueFull:
-            return False
-        return True
+        return self._queues.put(Arrived(event, repeat), sealed=event.kind == GIFT_WRAP)
 
     def stop(self) -> None:
         """Takes nothing more; what is queued is stored by the relays or repeated by its sender."""
@@ -127,10 +130,7 @@ class Intake:
             await self._known.load(self._db, self._settings())
             group.create_task(self._follow_known())
             while True:
-                batch = [await self._queue.get()]
-                while len(batch) < BATCH and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                await self._take(batch)
+                await self._take(await self._queues.take(BATCH, WRAPS_AT_ONCE))
 
     async def _follow_known(self) -> None:
         while True:
@@ -171,12 +171,14 @@ class Intake:
         if len(event.content) > _MAX_CONTENT_CHARS:
             self._count("oversized")
             return False
+        if event.pubkey == self._keys.public_key and event.kind != SIGNED_ORDER:
+            return False  # a heartbeat that some relay kept
         if event.kind in SETTLEMENT_KINDS:
             if event.kind == 78 and not (event.tag("d") or "").startswith(_SETTLEMENT_D):
                 return False
             if event.pubkey in self._known.machines:
                 return True
-            if len(event.content) <= _MAX_EARLY_CHARS:
+            if len(event.content) <= _MAX_EARLY_CHARS and len(event.tags) <= _MAX_EARLY_TAGS:
                 self._early[event.id] = event
             if len(self._early) > KEPT_EARLY:
                 self._early.popitem(last=False)
@@ -201,16 +203,28 @@ class Intake:
             message = self._message(event)
         except ValueError as bad:
             self._count("bad_wrap" if isinstance(bad, BadWrap) else "bad_payload")
-            log.info("order_unreadable", kind=event.kind, reason=str(bad))
+            log.debug("order_unreadable", kind=event.kind, reason=str(bad))
+            return None
+        if message is None:
             return None
         return lambda tx: self._order(tx, event, message)
 
-    def _message(self, event: Event) -> Message:
+    def _message(self, event: Event) -> Message | None:
+        """None for a stranger's, of which enough were read."""
         if event.kind == SIGNED_ORDER:
             text = self._cipher.nip44_decrypt(event.pubkey, event.content)
             return Message(event.id, event.pubkey, text, event.created_at, signed=True)
-        rumor = unwrap(self._keys, event)
+        rumor = self._rumor(event)
+        if rumor is None:
+            return None
         return Message(rumor.id, rumor.author, rumor.content, rumor.created_at, signed=False)
+
+    def _rumor(self, wrap: Event) -> Rumor | None:
+        seal = open_wrap(self._keys, wrap)
+        if seal.pubkey not in self._known.people and not self._strangers.may_be_read(seal.pubkey):
+            self._count("stranger_unread")
+            return None
+        return open_seal(self._keys, seal)
 
     def _settlement(self, arrived: Arrived) -> Callable[[Tx], None] | None:
         event = arrived.event

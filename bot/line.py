@@ -22,6 +22,7 @@ from bot.page import Page, Take, Verified
 from bot.query import Filter, Query, Subscription
 from bot.timings import Timings
 from nwc.event import Event
+from nwc.foreign import plain
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +104,16 @@ class Line:
         self._behind.update(self._subscriptions)
         self._wake.set()
 
+    def listen_anew(self) -> None:
+        """The relay may have lost the subscriptions, and with them what came since."""
+        for name in list(self._open):
+            self._close(name)
+        self.fall_behind()
+
+    def caught_up_at(self, name: str) -> int | None:
+        """When the stored events of a subscription were last begun to be gone through, and then were to the end."""
+        return self._caught_up_at.get(name)
+
     @property
     def listening(self) -> bool:
         """Whether every subscription is open here and its stored events have begun to come in whole."""
@@ -145,6 +156,7 @@ class Line:
         if subscription is None or not subscription.query.matches(event):
             self.strays += 1
             return
+        self._notice()  # what a connection so new that nobody has looked yet begins with is not live
         self._take(event, verified, subscription.name in self._listening)
 
     def hear_end(self, sub_id: str) -> None:
@@ -152,7 +164,7 @@ class Line:
         if sub_id in self._pages:
             self._pages[sub_id].finish()
         elif sub_id in self._names:
-            self._notice()  # the connection may be so new that nobody has looked yet
+            self._notice()
             self._listening.add(self._names[sub_id])
 
     def hear_closed(self, sub_id: str, reason: str) -> None:
@@ -161,7 +173,7 @@ class Line:
             self._pages[sub_id].finish(f"closed: {reason}")
         elif sub_id in self._names:
             name = self._names.pop(sub_id)
-            log.warning("relay_closed_subscription", relay=self.url, subscription=name, reason=reason[:200])
+            log.warning("relay_closed_subscription", relay=self.url, subscription=name, reason=plain(reason))
             self._open.pop(name, None)
             self._listening.discard(name)
             self._behind.add(name)
@@ -176,10 +188,12 @@ class Line:
 
     # --- asking ---
 
-    async def ask(self, query: Query, limit: int, seconds: float) -> list[tuple[Event, Verified]]:
+    async def ask(
+        self, query: Query, limit: int, seconds: float, *, since: int | None = None, until: int | None = None
+    ) -> list[tuple[Event, Verified]]:
         """Up to `limit` stored events of a query, as the relay gives them, not verified. Raises PageFailed."""
-        page = Page(query, 0, None, limit, None)
-        await self._read(page, query.to_dict(limit=limit), seconds)
+        page = Page(query, since or 0, until, limit, None)
+        await self._read(page, query.to_dict(since, until, limit), seconds)
         return page.kept
 
     async def read_stored(self, query: Query, since: int, until: int | None, limit: int) -> dict[str, int]:
@@ -208,7 +222,7 @@ class Line:
                 await self._do_owed()
                 pause = self._timings.retry_ask_seconds
             except (PageFailed, Unreachable) as failed:
-                log.info("relay_question_failed", relay=self.url, reason=str(failed)[:200])
+                log.info("relay_question_failed", relay=self.url, reason=plain(str(failed)))
                 await self._within(self._hurry, pause)
                 pause = min(60.0, pause * 2)
 
@@ -271,7 +285,8 @@ class Line:
 
     async def _catch_up(self, subscription: Subscription) -> None:
         name, started_at = subscription.name, self._now()
-        since = self._caught_up_at.get(name, subscription.since) - subscription.overlap_seconds
+        # A clock that was ahead then must not hide what came meanwhile.
+        since = min(started_at, self._caught_up_at.get(name, subscription.since)) - subscription.overlap_seconds
         self._behind.discard(name)
         try:
             whole = await catch_up(_Stored(self, subscription.query), max(0, since))

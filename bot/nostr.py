@@ -28,6 +28,8 @@ __all__ = [
     "make_auth",
     "make_direct",
     "npub_of",
+    "open_seal",
+    "open_wrap",
     "parse_public_key",
     "unwrap",
     "verify",
@@ -221,13 +223,22 @@ def unwrap(keys: Keys, wrap: Event) -> Rumor:
 
     Whether the message is fresh is for the caller: only the rumor's `created_at` is a real time.
     """
+    return open_seal(keys, open_wrap(keys, wrap))
+
+
+def open_wrap(keys: Keys, wrap: Event) -> Event:
+    """The seal in a gift wrap, its signature verified: whose message it is can be judged before it is read. Raises
+    BadWrap."""
     if wrap.kind != GIFT_WRAP:
         raise BadWrap("not a gift wrap")
     if len(wrap.content) > MAX_WRAP_CHARS:
         raise BadWrap("the gift wrap is too large")
-    cipher = keys.cipher()
-    seal = _opened_seal(cipher, wrap)
-    raw = _decrypted_json(cipher, seal.pubkey, seal.content, "seal")
+    return _opened_seal(keys.cipher(), wrap)
+
+
+def open_seal(keys: Keys, seal: Event) -> Rumor:
+    """The direct message in what `open_wrap` gave. Raises BadWrap."""
+    raw = _decrypted_json(keys.cipher(), seal.pubkey, seal.content, "seal")
     rumor = _rumor(raw)
     if rumor.author != seal.pubkey:
         raise BadWrap("the seal's author is not the rumor's author")

@@ -36,6 +36,9 @@ def payments(config: Config) -> PaymentPolicy:
         invoice_min_left=payouts.invoice_min_left_seconds,
         max_leg_sats=payouts.max_leg_sats,
         max_day_sats=payouts.max_day_sats,
+        max_hour_sats=payouts.max_hour_sats,
+        max_in_flight_sats=payouts.max_in_flight_sats,
+        max_fee_ppm=payouts.max_fee_ppm,
         operators=frozenset(config.roles.operators),
     )
 

@@ -7,7 +7,7 @@ brought again after each reconnect (bot.line): that an event is acted on once is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol, Self
@@ -17,7 +17,7 @@ import structlog
 from bot import line as lines
 from bot.catch_up import PageFailed
 from bot.delivery import NotAccepted, PublishResult, gather_acks
-from bot.inbox import Counts, Inbox, OnEvent
+from bot.inbox import Counts, Inbox, OnEvent, Pulse
 from bot.line import Line
 from bot.page import Verified
 from bot.query import BadRelayUrl, Query, Subscription, relay_url
@@ -111,7 +111,7 @@ class Pool:
         self._sockets: dict[str, Socket] = {}
         self._guests: dict[str, _Guest] = {}
         self._admission = asyncio.Lock()
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, tuple[Subscription, Mapping[str, Subscription]]] = {}
         self._sendings: set[asyncio.Task[None]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._end: asyncio.Future[None] | None = None
@@ -163,12 +163,30 @@ class Pool:
 
     # --- listening ---
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Asks all relays, those of later too. The same name again replaces the question."""
-        self._subscriptions[subscription.name] = subscription
+    def watch(self, pulse: Pulse) -> None:
+        """From now on `pulse` is told what comes live, and when a relay has opened the subscriptions."""
+        self._inbox.pulse = pulse
+
+    def subscribe(self, subscription: Subscription, since: Mapping[str, int] | None = None) -> None:
+        """Asks all relays, those of later too. The same name again replaces the question. `since`: other times than
+        the subscription's for some relays, by address."""
+        asked = {url: replace(subscription, since=at) for url, at in (since or {}).items()}
+        self._subscriptions[subscription.name] = (subscription, asked)
         for url in self.urls:
             if url in self._lines:
-                self._lines[url].subscribe(subscription)
+                self._lines[url].subscribe(asked.get(url, subscription))
+
+    def listen_anew(self, url: str) -> None:
+        """Makes the subscriptions at this relay anew: it may have lost them."""
+        self._lines[url].listen_anew()
+
+    def reconnect(self, url: str) -> None:
+        self._sockets[url].reconnect()
+
+    def caught_up(self, name: str) -> dict[str, int]:
+        """Until when the stored events of a subscription were gone through to the end, by relay, in unix seconds."""
+        found = {url: line.caught_up_at(name) for url, line in self._lines.items() if url in self.urls}
+        return {url: at for url, at in found.items() if at is not None}
 
     def unsubscribe(self, name: str) -> None:
         self._subscriptions.pop(name, None)
@@ -188,11 +206,28 @@ class Pool:
         # The newest replaces the others; of two in one second the lower id does (NIP-01).
         return min(found, key=lambda event: (-event.created_at, event.id), default=None)
 
+    async def read_page(
+        self, url: str, query: Query, since: int | None, until: int | None, limit: int
+    ) -> list[tuple[Event, Verified]]:
+        """The newest stored events of a query at one of our relays, each with its check. Raises PageFailed."""
+        return await self._lines[url].ask(query, limit, self._timings.page_seconds, since=since, until=until)
+
+    async def list_ids(self, url: str, query: Query, second: int) -> set[str] | None:
+        """All ids that this relay has of a query in one second; None where it doesn't tell. Raises PageFailed."""
+        try:
+            return await self._lines[url].list_ids(query, second)
+        except lines.Unreachable as failed:
+            raise PageFailed(str(failed)) from None
+
     # --- publishing ---
 
-    async def publish(self, event: Event, min_acks: int = 1, seconds: float | None = None) -> PublishResult:
-        """Sends to all our relays; returns when `min_acks` accepted, the others go on. Never raises for a network."""
-        return await self._publish(event, self.urls, min_acks, seconds)
+    async def publish(
+        self, event: Event, min_acks: int = 1, seconds: float | None = None, *, through: Collection[str] | None = None
+    ) -> PublishResult:
+        """Sends to all our relays, or `through` some of them; returns when `min_acks` accepted, the others go on. Never
+        raises for a network."""
+        urls = self.urls if through is None else tuple(url for url in self.urls if url in through)
+        return await self._publish(event, urls, min_acks, seconds)
 
     async def publish_to(
         self, urls: Iterable[str], event: Event, min_acks: int = 1, seconds: float | None = None
@@ -281,10 +316,6 @@ class Pool:
         """Whether at least one of our relays has all subscriptions open."""
         return any(state.listening for state in self.states().values())
 
-    def heard_at(self) -> int | None:
-        """When any of our relays last said anything, in unix seconds. A quiet one is asked, so this keeps moving."""
-        return max((state.last_heard_at for state in self.states().values() if state.last_heard_at), default=None)
-
     # --- inside ---
 
     async def _add(self, url: str, *, guest: bool) -> None:
@@ -292,8 +323,8 @@ class Pool:
         line = Line(url, socket, self._inbox.entrance(url), self._clock.now, self._timings)
         self._sockets[url], self._lines[url] = socket, line
         if not guest:
-            for subscription in self._subscriptions.values():
-                line.subscribe(subscription)
+            for subscription, asked in self._subscriptions.values():
+                line.subscribe(asked.get(url, subscription))
 
     async def _dismiss(self, url: str) -> None:
         del self._guests[url], self._sockets[url], self._lines[url]
@@ -330,7 +361,11 @@ class Pool:
         self.counts.unreadable += 1
 
     def hear_end(self, url: str, sub_id: str) -> None:
-        self._lines[url].hear_end(sub_id)
+        line = self._lines[url]
+        before = line.listening
+        line.hear_end(sub_id)
+        if line.listening and not before and self._inbox.pulse is not None:
+            self._inbox.pulse.hear_listening(url)
 
     def hear_closed(self, url: str, sub_id: str, reason: str) -> None:
         self._lines[url].hear_closed(sub_id, reason)

@@ -8,7 +8,7 @@ relays bring it again and it is asked again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ import structlog
 from handlers.context import Answer, Ask, Question
 from handlers.reconciliation import Reconciliation
 from handlers.wallet_test import WalletTest
+from handlers.wallet_trial import WalletTrial
 from ledger.errors import Code, Refusal
+from ledger.facts import Violation
 from storage.db import Database
 from storage.errors import StorageBroken, TookTooLong
 
@@ -28,7 +30,8 @@ OPEN_PER_SENDER: Final = 10
 OPEN: Final = 1_000
 READ_SECONDS: Final = 60
 WAIT_SECONDS: Final = 900
-"""For anything but a reconciliation, its turn included."""
+"""For anything but a check of all the books, its turn included."""
+_UNLIMITED: Final = frozenset({"reconcile", "verify"})
 
 Again = Callable[[Answer], Awaitable[None]]
 """Handles the message again; returns once that is committed."""
@@ -50,12 +53,16 @@ class Questions:
         db: Database,
         *,
         test_wallet: Callable[[str], Awaitable[WalletTest]],
+        try_wallet: Callable[[str], Awaitable[WalletTrial]],
         reconcile: Callable[[], Awaitable[Reconciliation]],
+        verify: Callable[[], Awaitable[Sequence[Violation]]],
     ) -> None:
-        """Both may raise Refusal; to `reconcile` is allowed whatever time it takes."""
+        """The first three may raise Refusal, `verify` TookTooLong; it and `reconcile` may take what time they take."""
         self._db = db
         self._test_wallet = test_wallet
+        self._try_wallet = try_wallet
         self._reconcile = reconcile
+        self._verify = verify
         self._open: dict[str, str] = {}
         """Senders, by the id of the message that asks."""
         self._queue: asyncio.Queue[_Open] = asyncio.Queue(OPEN)
@@ -98,7 +105,7 @@ class Questions:
     async def _answer(self, question: Question) -> Any:
         """What was found, or the Refusal that says why there is nothing."""
         try:
-            async with asyncio.timeout(None if question.kind == "reconcile" else WAIT_SECONDS):
+            async with asyncio.timeout(None if question.kind in _UNLIMITED else WAIT_SECONDS):
                 return await self._find_out(question)
         except Refusal as refusal:
             return refusal
@@ -106,6 +113,10 @@ class Questions:
             return Refusal(Code.INTERNAL, "that took too long, nothing was done: try again later")
         except StorageBroken:
             raise
+        except TookTooLong:
+            return Refusal(
+                Code.INTERNAL, "the books are too long to be compared here: run satmachine verify on the host"
+            )
         except Exception:  # a bug in one question must not stop the others
             log.exception("question_failed", kind=question.kind)
             return Refusal(Code.INTERNAL, "that went wrong here, nothing was done: look at the log, try again later")
@@ -115,8 +126,12 @@ class Questions:
             return await self._read(question)
         if question.kind == "wallet" and question.wallet is not None:
             return await self._test_wallet(question.wallet)
+        if question.kind == "trial" and question.wallet is not None:
+            return await self._try_wallet(question.wallet)
         if question.kind == "reconcile":
-            return await self._reconcile_alone()
+            return await self.reconcile_alone()
+        if question.kind == "verify":
+            return await self._verify()
         raise AssertionError(f"nobody answers {question.kind}")
 
     async def _read(self, question: Question) -> Any:
@@ -131,7 +146,8 @@ class Questions:
                 seconds=READ_SECONDS,
             ) from None
 
-    async def _reconcile_alone(self) -> Reconciliation:
+    async def reconcile_alone(self) -> Reconciliation:
+        """Refuses `bad_state` while that is being done already."""
         if self._reconciling:
             raise Refusal(Code.BAD_STATE, "the books are being compared already: the result comes when that is done")
         self._reconciling = True

@@ -80,7 +80,10 @@ class Reconciler:
         for listed in lists:
             await self._book(listed, comparison.telling.get(listed.name, []))
         log.info("reconciled", differences=len(differences) + comparison.more, **comparison.counts)
-        return Reconciliation(differences, comparison.more, comparison.counts, lists)
+        found = Reconciliation(differences, comparison.more, comparison.counts, lists)
+        operators = self._policy.payments.operators
+        await self._db.write(lambda tx: reconciliation.heed(tx, found, operators, self._clock.now()))
+        return found
 
     def _begins(self, tx: Tx) -> list[tuple[str, int, int]]:
         """Each wallet, since when its list is compared, and about how many payments that are."""

@@ -26,6 +26,7 @@ from bot.pool import Hearer, Pool, RelayState
 from bot.query import Filter, Query, Subscription
 from bot.timings import Timings
 from nwc.event import Event
+from nwc.foreign import plain
 from nwc.ports import Clock
 
 __all__ = ["CHANNEL_MESSAGES", "Query", "RelayState", "Relays", "Subscription"]
@@ -34,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 CHANNEL_MESSAGES = 200_000
 """Notifications that may wait, two for each event; about 40 MB. A wallet needs fewer."""
+MAX_MESSAGE_BYTES = 256 * 1024
+MAX_TAGS = 100
+"""What is larger is dropped unread: a gift wrap has 90 kB at most, and what is asked for here has few tags."""
 _LIBRARY_WORDS = frozenset(
     {
         "can't send message to the transport dispatcher",
@@ -68,13 +72,14 @@ class Relays(Pool):
         on_state: Callable[[str, bool], None] | None = None,
         timings: Timings | None = None,
         channel_messages: int = CHANNEL_MESSAGES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         """`urls` are checked (BadRelayUrl). With `keys` a relay that asks who we are gets an answer (NIP-42).
 
         `on_state(url, up)` is called when a connection comes or goes.
         """
         timings = timings or Timings()
-        sockets = Sockets(keys, clock, timings, channel_messages)
+        sockets = Sockets(keys, clock, timings, channel_messages, max_message_bytes)
         super().__init__(urls, sockets, on_event, clock, timings, on_state)
 
 
@@ -177,8 +182,11 @@ class Socket:
 class Sockets:
     """All connections of one client of the library. Implements `bot.pool.Sockets`."""
 
-    def __init__(self, keys: Keys | None, clock: Clock, timings: Timings, channel_messages: int) -> None:
+    def __init__(
+        self, keys: Keys | None, clock: Clock, timings: Timings, channel_messages: int, max_message_bytes: int
+    ) -> None:
         self._keys, self._clock, self._timings = keys, clock, timings
+        self._max_message_bytes = max_message_bytes
         builder = sdk.ClientBuilder().verify_subscriptions(True).notification_channel_size(channel_messages)
         self._client = builder.build()
         self._notifications = self._client.notifications()
@@ -188,7 +196,8 @@ class Sockets:
     async def add(self, url: str, *, reconnect: bool) -> Socket:
         """Adds a relay; `connect` or `Socket.connect` begins to use it."""
         address = sdk.RelayUrl.parse(url)
-        options = sdk.RelayOptions().retry_interval(timedelta(seconds=self._timings.retry_seconds))
+        limits = sdk.RelayLimits().message_max_size(self._max_message_bytes).event_max_num_tags(MAX_TAGS)
+        options = sdk.RelayOptions().retry_interval(timedelta(seconds=self._timings.retry_seconds)).limits(limits)
         await self._client.add_relay(address, opts=options.adjust_retry_interval(False).reconnect(reconnect))
         relay = await self._client.relay(address)
         if relay is None:
@@ -236,7 +245,7 @@ class Sockets:
         elif said.is_OK() and socket.hear_ok(said.event_id.to_hex(), said.status):
             hearer.hear_admitted(url)
         elif said.is_NOTICE():
-            log.info("relay_notice", relay=url, notice=said.message[:200])
+            log.info("relay_notice", relay=url, notice=plain(said.message))
 
 
 def _to_sdk(event: Event) -> sdk.Event:

@@ -18,6 +18,10 @@ class Timings:
     publish_seconds: float = 10.0
     probe_after_seconds: float = 30.0
     """A relay that was quiet for so long is asked something small."""
+    own_events_seconds: float = 5.0
+    """At the start nothing is paid before each relay has said what it has of the bot's own events, or for so long."""
+    heartbeat_seconds: float = 30.0
+    """Between two small events to ourselves, through every relay."""
     sweep_seconds: float = 3_600.0
     """Stored events are gone through again so often, because losses are silent."""
     repeat_after_seconds: float = 5.0

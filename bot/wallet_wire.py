@@ -17,6 +17,8 @@ INFO_KIND = 13194
 ANSWER_KINDS = (23195, 23196, 23197)
 """Responses, and notifications in NIP-04 and NIP-44 (NIP-47)."""
 CHANNEL_MESSAGES = 20_000
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""In NIP-04, which carries what one likes, a page of a list may be longer than any other event."""
 
 
 class WalletWire:
@@ -44,7 +46,14 @@ class WalletWire:
             return None if repeat else on_event(event)
 
         self._relays = Relays(
-            urls, keys, hear, clock, on_state=on_state, timings=timings, channel_messages=CHANNEL_MESSAGES
+            urls,
+            keys,
+            hear,
+            clock,
+            on_state=on_state,
+            timings=timings,
+            channel_messages=CHANNEL_MESSAGES,
+            max_message_bytes=MAX_MESSAGE_BYTES,
         )
         # By author alone: some wallet services name the request in an answer (e) and not whom they answer (p).
         answers = Query(kinds=ANSWER_KINDS, authors=(wallet_pubkey,))
@@ -77,9 +86,6 @@ class WalletWire:
 
     def states(self) -> dict[str, RelayState]:
         return self._relays.states()
-
-    def heard_at(self) -> int | None:
-        return self._relays.heard_at()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -19,7 +19,7 @@ from nwc.client import WalletClient
 from nwc.evidence import classify_answer, classify_notification
 from nwc.messages import Answer, ErrorAnswer, MalformedAnswer, Notification, PayResult
 from nwc.ports import Clock
-from nwc.requests import NEEDED_METHODS, SignedRequest
+from nwc.requests import SignedRequest, missing_methods
 from nwc.trouble import WalletTrouble
 from storage.db import Database, Tx
 from storage.errors import StorageBroken
@@ -56,10 +56,14 @@ class Wallet:
     """Called when the wallet can be asked from now on."""
     on_payment: Callable[[str], None]
     """Called with the hash of a payment that the wallet says came in or went out: a settlement may wait for it."""
+    finds_profile: bool = False
+    """Whether the configuration leaves it to the bot what kind of wallet this is."""
     client: WalletClient = field(init=False)
     listening: Callable[[], bool] = field(init=False)
     """Whether its answers can be heard."""
     last_answer_at: int | None = None
+    trials: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
+    """Who waits for the answer to a request that pays the wallet itself, by the request's id."""
     _waiting: dict[str, asyncio.Event] = field(default_factory=dict)
     _words: asyncio.Queue[_Word] = field(default_factory=lambda: asyncio.Queue(MAX_WORDS_WAITING))
 
@@ -73,7 +77,7 @@ class Wallet:
             info = await self.client.ready()
         except WalletTrouble as trouble:
             return str(trouble)
-        missing = sorted(NEEDED_METHODS - info.methods)
+        missing = missing_methods(info)
         if missing:
             return f"it does not offer {', '.join(missing)}: payments from it could not be followed up"
         return None
@@ -118,6 +122,12 @@ class Wallet:
 
     def on_answer(self, request_id: str, answer: Answer) -> None:
         """An answer to a payment request of ours, early or late."""
+        trial = self.trials.get(request_id)
+        if trial is not None:
+            self.last_answer_at = self.clock.now()
+            if not trial.done():
+                trial.set_result(answer)
+            return
         self._take(_Word(request_id, answer, None, self.clock.now()))
 
     def on_notification(self, notification: Notification) -> None:

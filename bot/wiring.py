@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot import policies
+from bot.clock import SystemClock
 from bot.config import Config
 from bot.contacts import Contacts
+from bot.heartbeat import Heartbeat
 from bot.intake import Intake
 from bot.nostr import Keys
 from bot.payees import PayeeWallets
@@ -18,12 +20,17 @@ from bot.timings import Timings
 from bot.wallet_tests import WalletTests
 from bot.wallet_wire import WalletWire
 from bot.wallets import Wallet
+from bot.workers.auditor import Auditor
 from bot.workers.balances import Balances
 from bot.workers.distributor import Distributor
+from bot.workers.fitness import Fitness
 from bot.workers.fixed_times import FixedTimes
+from bot.workers.own_events import OwnEvents
 from bot.workers.payer import Payer, Rules
 from bot.workers.prover import Prover
 from bot.workers.publisher import Publisher
+from bot.workers.recollection import Recollection
+from bot.workers.reconciling import Reconciling
 from bot.workers.resolver import Resolver
 from bot.workers.scanner import Scanner
 from bot.workers.views import Views
@@ -32,7 +39,6 @@ from handlers.context import Live, Settings
 from nwc.client import WalletClient
 from nwc.event import Event
 from nwc.fetch import GuardedHttp
-from nwc.ports import Clock
 from nwc.targets import Targets
 from nwc.uri import WalletUri
 from storage.db import Database
@@ -56,19 +62,25 @@ class WalletParts:
     resolver: Resolver
     balances: Balances
     scanner: Scanner
+    fitness: Fitness
 
 
 @dataclass(slots=True)
 class Parts:
     relays: Relays
+    heartbeat: Heartbeat
     http: GuardedHttp
     intake: Intake
     questions: Questions
+    auditor: Auditor
+    reconciling: Reconciling
     prover: Prover
     distributor: Distributor
     fixed_times: FixedTimes
     publisher: Publisher
     views: Views
+    recollection: Recollection
+    own_events: OwnEvents
     wallets: dict[str, WalletParts]
 
 
@@ -79,7 +91,7 @@ class Wiring:
     config: Callable[[], Config]
     secrets: Secrets
     db: Database
-    clock: Clock
+    clock: SystemClock
     bells: Bells
     timings: Timings
     settings: Callable[[], Settings]
@@ -90,12 +102,25 @@ class Wiring:
     def build(self) -> Parts:
         config, db, clock, bells = self.config(), self.db, self.clock, self.bells
         wallets: dict[str, Wallet] = {}
+        tests = WalletTests(
+            wallets, db, clock, ask_seconds=config.payouts.request_timeout_seconds, may_pay=self.may_pay
+        )
+        auditor = Auditor(db, clock, operators=policies.payments(config).operators, on_clear=bells.ring_all)
         questions = Questions(
             db,
-            test_wallet=WalletTests(wallets, clock, ask_seconds=config.payouts.request_timeout_seconds).test,
+            verify=auditor.check_all,
+            test_wallet=tests.test,
+            try_wallet=tests.pay_itself,
             reconcile=Reconciler(
                 wallets, db, clock, policy=policies.lists(config), retry_seconds=self.timings.retry_ask_seconds
             ).reconcile,
+        )
+        reconciling = Reconciling(
+            questions.reconcile_alone,
+            db,
+            clock,
+            every_seconds=lambda: self.config().policy.reconcile_hours * 3_600,
+            operators=policies.payments(config).operators,
         )
         intake = Intake(
             db,
@@ -115,6 +140,15 @@ class Wiring:
             on_state=lambda _url, _up: bells.ring_all(),
             timings=self.timings,
         )
+        heartbeat = Heartbeat(
+            relays,
+            self.secrets.keys.cipher(),
+            clock,
+            deaf_after_seconds=lambda: self.config().policy.deaf_after_seconds,
+            every_seconds=self.timings.heartbeat_seconds,
+            on_hearing=bells.ring_all,
+        )
+        relays.watch(heartbeat)
         contacts = Contacts(relays, clock, allow_private=config.payouts.allow_private_targets)
         http = GuardedHttp(allow_private=config.payouts.allow_private_targets)
         targets = Targets(http, contacts, PayeeWallets(clock, self.timings, contacts.reach))
@@ -127,22 +161,47 @@ class Wiring:
             when_supported=config.policy.proof_of_payment == "when_supported",
             ask_seconds=config.payouts.request_timeout_seconds,
         )
-        parts = {name: self._wallet(name, uri, prover, targets, http) for name, uri in self.secrets.wallets.items()}
+        parts = {
+            name: self._wallet(name, uri, prover, targets, http, tests) for name, uri in self.secrets.wallets.items()
+        }
         wallets.update({name: part.wallet for name, part in parts.items()})
         return Parts(
             relays=relays,
+            heartbeat=heartbeat,
             http=http,
             intake=intake,
             questions=questions,
+            auditor=auditor,
+            reconciling=reconciling,
             prover=prover,
             distributor=Distributor(db, clock, bells.for_names("settlements")),
             fixed_times=FixedTimes(db, clock, self.settings),
             publisher=Publisher(db, relays, contacts, self.secrets.keys, clock, bells.for_names("outbox")),
             views=Views(db, clock, bells.for_names("views"), self.settings),
+            recollection=Recollection(
+                wallets,
+                db,
+                clock,
+                bells.for_names("holds"),
+                request_seconds=config.payouts.request_life_seconds + config.payouts.request_margin_seconds,
+                operators=lambda: self.settings().operators_to_tell,
+            ),
+            own_events=OwnEvents(
+                relays,
+                db,
+                clock,
+                bells.for_names,
+                pubkey=self.secrets.keys.public_key,
+                timings=self.timings,
+                operators=lambda: self.settings().operators_to_tell,
+                on_answered=bells.ring_all,
+            ),
             wallets=parts,
         )
 
-    def _wallet(self, name: str, uri: WalletUri, prover: Prover, targets: Targets, http: GuardedHttp) -> WalletParts:
+    def _wallet(
+        self, name: str, uri: WalletUri, prover: Prover, targets: Targets, http: GuardedHttp, tests: WalletTests
+    ) -> WalletParts:
         config, db, clock, bells = self.config(), self.db, self.clock, self.bells
         policy = policies.payments(config)
         ask_seconds = config.payouts.request_timeout_seconds
@@ -161,6 +220,7 @@ class Wiring:
             operators=lambda: self.settings().operators - {self.settings().bot_pubkey},
             on_usable=bells.ring_all,
             on_payment=on_payment,
+            finds_profile=config.wallets[name].profile == "auto",
         )
         keys = Keys.parse(uri.secret)
 
@@ -195,4 +255,5 @@ class Wiring:
         balances = Balances(wallet, db, clock, balance_bell, policy=policy.attempt, ask_seconds=ask_seconds)
         every_seconds = config.policy.unmatched_after_seconds
         scanner = Scanner(wallet, db, clock, payment_policy=policies.lists(config), every_seconds=every_seconds)
-        return WalletParts(wallet, wire, payer, resolver, balances, scanner)
+        fitness = Fitness(wallet, db, clock, tests)
+        return WalletParts(wallet, wire, payer, resolver, balances, scanner, fitness)

@@ -45,6 +45,8 @@ class Settings:
 class Relay:
     url: str
     up: bool
+    withholding: bool = False
+    """It takes events and delivers none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Question:
     a wallet must be asked, or so much is to be read that payments would wait for it."""
 
     kind: str
-    """`wallet`, `reconcile` or `read`."""
+    """`wallet`, `trial`, `reconcile`, `verify` or `read`."""
     wallet: str | None = None
     read: Callable[[Tx], Any] | None = None
     """What to run on a snapshot of its own; for `read`."""

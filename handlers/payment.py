@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handlers import notices
+from handlers import holding, notices
 from ledger.decide.attempt import (
     AttemptPolicy,
     check_delay,
@@ -19,17 +19,28 @@ from ledger.decide.attempt import (
 )
 from ledger.decide.release import check_release as operator_may_release
 from ledger.errors import Code, Refusal
+from ledger.invariants import check_leg, check_settlement
 from ledger.model import Attempt, Leg
-from ledger.money import MSAT
+from ledger.money import MSAT, PPM
 from ledger.states import AttemptState, EvidenceClass, LegStatus
 from nwc.evidence import Evidence
 from nwc.requests import SignedRequest
-from storage import attempts, journal, legs, settlements, wallets
+from storage import attempts, forgotten, journal, legs, settlements, switches, told, wallets
 from storage.attempts import NewAttempt
 from storage.db import Tx
+from storage.facts import Facts
+from storage.switches import Switch
 
+_HOUR = 3_600
 _DAY = 86_400
-DAY_CAP_RETRY_SECONDS = 300
+CAP_RETRY_SECONDS = 300
+IN_FLIGHT_RETRY_SECONDS = 60
+CAP_GONE_SECONDS = 3_600
+"""No leg has waited for a cap for so long: it would be news again."""
+WOKEN = 8
+"""So many of the legs that wait for the cap in flight are looked at when something has ended."""
+FREE_FEE_MSAT = 10 * MSAT
+"""A routing fee up to this is never too much, however small the payment."""
 CLAIM_RETRY_SECONDS = 300
 CLAIMED_BEFORE = "the wallet claims that it paid this before, by a payment that was given up"
 MAX_SMALL_FEE_MSAT = 100_000
@@ -45,6 +56,11 @@ class PaymentPolicy:
     invoice_min_left: int
     max_leg_sats: int
     max_day_sats: int
+    max_hour_sats: int = 0
+    max_in_flight_sats: int = 0
+    """What may be on its way from a wallet at once: invoices stored, requests sent, claims."""
+    max_fee_ppm: int = 10_000
+    """A routing fee above this part of the amount freezes its payee until an operator has looked."""
     operators: frozenset[str] = frozenset()
     """Public keys of those who are told what a rule can't mend."""
 
@@ -63,9 +79,9 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     leg = legs.get(tx, leg_id)
     if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
         return Go.DONE, leg
-    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet):
+    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet) or _broken(tx, leg, policy, now):
         return Go.LATER, leg
-    if _claimed_before(tx, leg, now):
+    if _claimed_before(tx, leg, now) or _forgotten_before(tx, leg, now):
         return Go.LATER, leg
     if leg.amount_sats > policy.max_leg_sats:
         legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
@@ -75,9 +91,23 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
         legs.complete(tx, leg, 0, now)
         notices.payment_completed(tx, leg.id, now)
         return Go.DONE, leg
-    if _over_day_cap(tx, leg, policy, now):
+    if _over_a_cap(tx, leg, policy, now):
         return Go.LATER, leg
     return Go.YES, leg
+
+
+def _broken(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether a rule of the books is broken by the leg, its attempts or its settlement, as this transaction sees them:
+    then all payments are held, and nothing of it leaves."""
+    facts = Facts(tx)
+    found = list(facts.unreadable)
+    if leg.settlement_id is not None:
+        settlement = facts.settlement(leg.settlement_id)
+        found += check_settlement(settlement) if settlement is not None else ()
+    else:
+        alone = facts.leg(leg.id)
+        found += check_leg(alone) if alone is not None else ()
+    return holding.hold_books(tx, [*found, *facts.unreadable], policy.operators, now)
 
 
 def _claimed_before(tx: Tx, leg: Leg, now: int) -> bool:
@@ -89,15 +119,65 @@ def _claimed_before(tx: Tx, leg: Leg, now: int) -> bool:
     return True
 
 
-def _over_day_cap(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
-    """Whether the leg must wait for the day's cap: it is put off then."""
-    if not policy.max_day_sats:
+def _forgotten_before(tx: Tx, leg: Leg, now: int) -> bool:
+    """Whether a payment that these books forgot may be this leg's: where it is, the leg has its attempt back; where
+    that can't be said, the leg waits until it can, or until an operator says what it was."""
+    if forgotten.stands_before(tx, leg) is None:
         return False
-    if attempts.spent_msat(tx, leg.wallet, now - _DAY) + leg.due_msat <= policy.max_day_sats * MSAT:
+    forgotten.meet(tx, now)
+    if attempts.live(tx, leg.id) is not None:
+        return True
+    if forgotten.stands_before(tx, leg) is None:
         return False
-    reason = f"over the cap of {policy.max_day_sats:,} sats a day"
-    legs.put_off(tx, leg, next_try_at=now + DAY_CAP_RETRY_SECONDS, reason=reason, counts=False)
+    legs.put_off(tx, leg, next_try_at=now + CLAIM_RETRY_SECONDS, reason=forgotten.ASIDE, counts=False)
     return True
+
+
+def _over_a_cap(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether the leg must wait for a cap: it is put off then, and the operators are told, once for each cap."""
+    cap = _cap_reached(tx, leg.wallet, leg.due_msat, policy, now, stored=True)
+    if cap is None:
+        return False
+    name, reason = cap
+    delay = IN_FLIGHT_RETRY_SECONDS if name == "in_flight" else CAP_RETRY_SECONDS
+    legs.put_off(tx, leg, next_try_at=now + delay, reason=reason, counts=False)
+    _tell_of_cap(tx, leg, name, policy, now)
+    return True
+
+
+def _cap_reached(
+    tx: Tx, wallet: str, more_msat: int, policy: PaymentPolicy, now: int, *, stored: bool
+) -> tuple[str, str] | None:
+    """The cap of this wallet which so much more would pass: its name, and the reason for waiting. `stored`: invoices
+    that were not sent yet count too. When one of them is to be sent they don't: all would wait for each other."""
+    caps = (
+        ("day", policy.max_day_sats, _DAY, "over the cap of {most:,} sats a day"),
+        ("hour", policy.max_hour_sats, _HOUR, "over the cap of {most:,} sats an hour"),
+        ("in_flight", policy.max_in_flight_sats, 0, "over the cap of {most:,} sats on the way at once"),
+    )
+    for name, most_sats, seconds, reason in caps:
+        if not most_sats:
+            continue
+        used_msat = attempts.under_way_msat(tx, wallet, stored=stored)
+        if seconds:
+            used_msat += attempts.settled_msat(tx, wallet, now - seconds)
+        if used_msat + more_msat > most_sats * MSAT:
+            return name, reason.format(most=most_sats)
+    return None
+
+
+def _tell_of_cap(tx: Tx, leg: Leg, name: str, policy: PaymentPolicy, now: int) -> None:
+    if told.recurs(tx, f"cap {name} {leg.wallet}", now, gone_after=CAP_GONE_SECONDS):
+        most = {"day": policy.max_day_sats, "hour": policy.max_hour_sats, "in_flight": policy.max_in_flight_sats}
+        facts = {"wallet": leg.wallet, "payment": f"P{leg.id}", "most_sats": most[name]}
+        notices.tell(tx, policy.operators, f"notice cap {name}", facts, now)
+
+
+def _room_again(tx: Tx, wallet: str, policy: PaymentPolicy, now: int) -> None:
+    """Something that was on its way has ended: the first of those that wait for that are looked at."""
+    if policy.max_in_flight_sats:
+        reason = f"over the cap of {policy.max_in_flight_sats:,} sats on the way at once"
+        legs.try_now(tx, wallet, reason, WOKEN, now)
 
 
 def not_fetched(tx: Tx, leg_id: int, reason: str, policy: PaymentPolicy, now: int) -> None:
@@ -121,7 +201,7 @@ def ready(tx: Tx, leg_id: int, new: NewAttempt, policy: PaymentPolicy, now: int)
     leg = legs.get(tx, leg_id)
     if leg is None or leg.status is not LegStatus.PENDING or attempts.live(tx, leg_id) is not None:
         return None
-    if _over_day_cap(tx, leg, policy, now):
+    if _over_a_cap(tx, leg, policy, now) or _broken(tx, leg, policy, now):
         return None
     if attempts.hash_known(tx, new.payment_hash):
         _use_up_a_try(tx, leg, "the payee gave an invoice that was seen before", policy, now)
@@ -144,7 +224,7 @@ def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolic
         attempts.end(tx, attempt, AttemptState.DROPPED, "too near its expiry", now)
         _use_up_a_try(tx, leg, "the invoice came too near its expiry before it could be sent", policy, now)
         return False
-    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet):
+    if not may_leave(tx, attempt, leg, policy, now) or _broken(tx, leg, policy, now):
         return False  # it stays ready, and is taken in hand again
     if _claimed_before(tx, leg, now):
         attempts.end(tx, attempt, AttemptState.DROPPED, CLAIMED_BEFORE, now)
@@ -155,16 +235,40 @@ def send(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolic
     return True
 
 
-def pay_again(tx: Tx, payment_hash: str, request: SignedRequest, now: int) -> bool:
+def may_leave(tx: Tx, attempt: Attempt, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether what is ready may be sent now: nothing holds it, and it passes no cap."""
+    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet) or forgotten.stands_before(tx, leg):
+        return False
+    return _cap_reached(tx, attempt.wallet, attempt.amount_msat, policy, now, stored=False) is None
+
+
+def pay_again(tx: Tx, payment_hash: str, request: SignedRequest, policy: PaymentPolicy, now: int) -> bool:
     """A further request for the same invoice, once none lives. True: it is stored and may leave."""
+    if not _may_leave_again(tx, payment_hash, policy, now):
+        return False
+    _store_request(tx, payment_hash, request)
+    return True
+
+
+def say_again(tx: Tx, payment_hash: str, request_id: str, policy: PaymentPolicy, now: int) -> str | None:
+    """The stored bytes of a request that was sent, to be published once more; None: they must not leave now."""
+    if not _may_leave_again(tx, payment_hash, policy, now):
+        return None
+    attempts.set_published(tx, request_id, now)
+    return attempts.request_event(tx, request_id)
+
+
+def _may_leave_again(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int) -> bool:
+    """Saying it again is paying, too."""
     attempt = attempts.get(tx, payment_hash)
     if attempt is None or attempt.state is not AttemptState.SENT:
         return False
     leg = legs.get(tx, attempt.leg_id)
-    if leg is None or leg.status is not LegStatus.PENDING or not legs.may_be_paid(tx, leg):
+    if leg is None or leg.status is not LegStatus.PENDING:
         return False
-    _store_request(tx, payment_hash, request)
-    return True
+    if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet) or forgotten.stands_before(tx, leg):
+        return False
+    return not _broken(tx, leg, policy, now)
 
 
 def request_lifetime(attempt: Attempt, policy: PaymentPolicy, now: int) -> int:
@@ -202,6 +306,8 @@ def learn(
         if fees_msat > attempt.amount_msat + MAX_SMALL_FEE_MSAT:
             fees_msat = 0  # no wallet pays that: what it said is in the evidence
         surplus = attempts.settle(tx, attempt, found.preimage, fees_msat, now)
+        _heed_fee(tx, attempt, found.fees_paid_msat or 0, policy, now)
+        _room_again(tx, attempt.wallet, policy, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
             told = {"payment": f"P{attempt.leg_id}", "amount_sats": attempt.amount_msat // MSAT}
@@ -216,6 +322,25 @@ def learn(
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
             notices.tell(tx, policy.operators, "notice claimed late", {"payment": f"P{attempt.leg_id}"}, now)
     return after
+
+
+def _heed_fee(tx: Tx, attempt: Attempt, fees_msat: int, policy: PaymentPolicy, now: int) -> None:
+    """NIP-47 has no word for a limit of the fee: what was too much is known only afterwards. Its payee is frozen, so
+    that the way there costs no more until an operator has looked."""
+    leg = legs.get(tx, attempt.leg_id)
+    most = max(FREE_FEE_MSAT, attempt.amount_msat * policy.max_fee_ppm // PPM)
+    if leg is None or fees_msat <= most:
+        return
+    name = switches.of_lp(leg.lp_id) if leg.lp_id is not None else switches.of_payee(leg.payee)
+    if switches.paused(tx, name):
+        return
+    fee_sats = -(-fees_msat // MSAT)
+    if not switches.say(tx, name, Switch(True, now, "satmachine", f"{fee_sats:,} sats of routing fee for P{leg.id}")):
+        return
+    _audit(tx, attempt, "target freeze", f"{fees_msat} msat of routing fee, {most} msat are allowed", now)
+    facts = {"payment": f"P{leg.id}", "label": leg.label, "lp": leg.lp_id is not None}
+    facts |= {"fee_sats": fee_sats, "amount_sats": leg.amount_sats, "most_sats": most // MSAT}
+    notices.tell(tx, policy.operators, "notice fee", facts, now)
 
 
 def answered(tx: Tx, request_id: str, now: int, *, ask_soon: bool, policy: PaymentPolicy) -> tuple[str | None, bool]:
@@ -258,10 +383,11 @@ def release(
     if missing:
         return missing
     attempts.end(tx, dossier.attempt, AttemptState.RELEASED, "certain never to settle, by rule", now)
+    _room_again(tx, dossier.attempt.wallet, policy, now)
     _audit(tx, dossier.attempt, "payment.release", "released by rule", now)
     leg = legs.get(tx, dossier.attempt.leg_id)
     if leg is not None and leg.status is LegStatus.PENDING:
-        _use_up_a_try(tx, leg, "an attempt ended unpaid", policy, now)
+        _ended_unpaid(tx, dossier.attempt, leg, "an attempt ended unpaid", policy, now)
     return ()
 
 
@@ -292,11 +418,20 @@ def release_by_operator(
         detail={"said": reason, "by": by},
     )
     attempts.end(tx, attempt, AttemptState.RELEASED, "released by the operator", now)
+    _room_again(tx, attempt.wallet, policy, now)
     _audit(tx, attempt, "payment release", reason, now, who=by, before=attempt.state.value)
     leg = legs.get(tx, leg_id)
     if leg is not None and leg.status is LegStatus.PENDING:
-        _use_up_a_try(tx, leg, "an attempt was released by the operator", policy, now)
+        _ended_unpaid(tx, attempt, leg, "an attempt was released by the operator", policy, now)
     return attempt
+
+
+def _ended_unpaid(tx: Tx, attempt: Attempt, leg: Leg, reason: str, policy: PaymentPolicy, now: int) -> None:
+    """Costs the leg a try, unless its wallet never tried: that was no fault of the payee."""
+    if attempts.only_refused(tx, attempt.payment_hash):
+        legs.put_off(tx, leg, next_try_at=now + policy.attempt.resend[0], reason=reason, counts=False)
+    else:
+        _use_up_a_try(tx, leg, reason, policy, now)
 
 
 def _use_up_a_try(tx: Tx, leg: Leg, reason: str, policy: PaymentPolicy, now: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handlers import payment
+from handlers import past, payment, wallet_trial
 from handlers.payment import PaymentPolicy
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Listing, classify_lookup
 from nwc.messages import Transaction
-from storage import attempts, settlements, unmatched, wallets
+from storage import attempts, settlements, trials, unmatched, wallets
 from storage.db import Tx
 
 
@@ -31,9 +31,13 @@ def note_list(
         if row.settled_at is None or not is_settled(row):
             continue
         newest = max(newest, row.settled_at)
+        if wallet_trial.seen(tx, row, now):
+            continue
         attempt = attempts.get(tx, row.payment_hash) if row.direction == "outgoing" else None
         if attempt is not None and attempt.sent_at is not None:
             _prove(tx, attempt, row, asked_at, policy, now)
+        elif past.seen_elsewhere(tx, wallet, row, policy.payments.operators, now):
+            continue
         elif counts(row, starts_at, now, policy):
             _note_unexplained(tx, wallet, row, now)
     unmatched.forget_explained(tx)
@@ -54,7 +58,7 @@ def counts(row: Transaction, starts_at: int, now: int, policy: Policy) -> bool:
 def is_explained(tx: Tx, wallet: str, row: Transaction) -> bool:
     """Whether a settlement accounts for it, or it is told of on the worklist already. For what no attempt paid."""
     explained = settlements.explains(tx, wallet, row.payment_hash, row.direction)
-    return explained or unmatched.known(tx, row.payment_hash)
+    return explained or trials.known(tx, row.payment_hash) or unmatched.known(tx, row.payment_hash)
 
 
 def tells(tx: Tx, wallet: str, row: Transaction) -> bool:

@@ -1,29 +1,33 @@
-"""The books held against themselves and against each wallet's own list. It only reads and tells.
+"""The books held against themselves and against each wallet's own list.
 
 What a list proves that the books don't know yet is handed on (`telling`), for `payment_evidence.note_list` to book as
-it books any reading of the list.
+it books any reading of the list. What must never be (`heed`) holds all payments.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from handlers import payment_evidence
+from handlers import holding, notices, payment_evidence
 from handlers.payment_evidence import Policy
 from ledger.facts import Violation, WalletRow
 from ledger.invariants import check_wallet, check_wallet_settlements
 from ledger.states import AttemptState
 from nwc.messages import Transaction
-from storage import attempts, settlements, unmatched
+from storage import attempts, settlements, told, unmatched, violations
 from storage.db import Tx
 from storage.verify import MAX_LISTED, Report, check_books
 
 MARGIN_SECONDS: Final = 60
 """What was proven so shortly before the list was asked for need not be in it yet."""
+SHOWN: Final = 6
+_CAUSE: Final = "reconcile"
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,11 +45,18 @@ class WalletList:
     error: str | None = None
     """Why there is no list."""
 
+    twice: set[str] = field(default_factory=set)
+    """Hashes of outgoing payments that it shows as two: settled at two times."""
+
     def take(self, rows: Iterable[Transaction]) -> None:
         for row in rows:
             if payment_evidence.is_settled(row):
                 slim = replace(row, invoice=None, description=None, metadata={})
-                self.rows[row.payment_hash, row.direction == "outgoing"] = slim
+                key = (row.payment_hash, row.direction == "outgoing")
+                before = self.rows.get(key)
+                if before is not None and before.settled_at != slim.settled_at and row.direction == "outgoing":
+                    self.twice.add(row.payment_hash)
+                self.rows[key] = slim
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,44 @@ def compare(tx: Tx, lists: Iterable[WalletList], policy: Policy) -> Comparison:
     return comparison
 
 
+def heed(tx: Tx, found: Reconciliation, operators: Iterable[str], now: int) -> None:
+    """Holds all payments where something is found that must never be. What is found no more, in lists that were read to
+    their ends, is forgotten."""
+    never = [
+        each.violation for each in found.differences if each.wallet is None or each.violation.name in holding.LISTED
+    ]
+    if all(each.complete for each in found.wallets) and not found.more:
+        violations.keep_only(tx, never, looked_for=lambda rule: rule in holding.LISTED)
+    holding.hold_books(tx, never, operators, now)
+
+
+def tell(tx: Tx, found: Reconciliation, operators: Iterable[str], now: int) -> None:
+    """The operators hear of the differences in one message, and again only when there are others."""
+    if not found.differences:
+        if all(each.error is None for each in found.wallets):
+            told.over(tx, _CAUSE)
+        return
+    seen = sorted({(each.violation.name, each.violation.ref) for each in found.differences})
+    digest = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    if told.news(tx, _CAUSE, now, digest):
+        facts = {"differences": shapes(found.differences[:SHOWN]), "count": len(found.differences) + found.more}
+        notices.tell(tx, operators, "notice reconcile", facts, now)
+
+
+def shapes(differences: Iterable[Difference]) -> list[dict[str, str]]:
+    """As JSON shows them."""
+    return [
+        {
+            "name": each.violation.name,
+            "ref": each.violation.ref,
+            "detail": each.violation.detail,
+            **({"wallet": each.wallet} if each.wallet is not None else {}),
+            **({"payment_hash": each.payment_hash} if each.payment_hash is not None else {}),
+        }
+        for each in differences
+    ]
+
+
 def _compare_list(tx: Tx, listed: WalletList, policy: Policy, comparison: Comparison) -> None:
     until = listed.asked_at - MARGIN_SECONDS
     paid = attempts.settled_between(tx, listed.name, listed.since, until)
@@ -125,6 +174,11 @@ def _compare_list(tx: Tx, listed: WalletList, policy: Policy, comparison: Compar
         *check_wallet(rows, paid, explained[True]),
         *check_wallet_settlements(rows, proven, explained[False]),
         *(Violation("paid_after_release", each, "the wallet shows it paid, it had been given up") for each in late),
+        *(
+            Violation("paid_twice", each, "the wallet shows it twice, settled at two times")
+            for each in sorted(listed.twice)
+            if attempts.get(tx, each) is not None
+        ),
     ]
     comparison.add(
         _named(tx, violation, listed.name, due.get(violation.ref))
@@ -139,7 +193,6 @@ def _compare_list(tx: Tx, listed: WalletList, policy: Policy, comparison: Compar
 def _named(tx: Tx, violation: Violation, wallet: str | None = None, due: WalletRow | None = None) -> Difference:
     """People are told of a payment by its id, where it has one."""
     payment_hash = violation.ref if _HASH.fullmatch(violation.ref) else due.payment_hash if due is not None else None
-    leg_id = attempts.leg_of(tx, violation.ref)
-    if leg_id is not None:
-        violation = replace(violation, ref=f"P{leg_id}")
-    return Difference(violation, wallet, payment_hash, due if violation.name == "not_in_wallet" else None)
+    return Difference(
+        holding.named(tx, violation), wallet, payment_hash, due if violation.name == "not_in_wallet" else None
+    )

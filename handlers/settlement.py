@@ -12,10 +12,10 @@ from handlers.wire import receipt
 from handlers.wire.settlement import BadSettlement, parse_settlement
 from ledger.decide.landing import Landed, LandingPolicy, land
 from ledger.errors import Code
-from ledger.model import Machine
+from ledger.model import Machine, SettlementReport
 from ledger.states import SettlementStatus
 from nwc.event import Event
-from storage import inbox, machines, platform, settlements
+from storage import inbox, machines, platform, sequences, settlements, unmatched
 from storage.db import Tx
 
 
@@ -51,6 +51,8 @@ def receive(tx: Tx, event: Event, text: str, *, policy: LandingPolicy, repeat: b
     landing = land(report, machine, platform.load(tx), existing, policy)
     if landing.outcome is Landed.NEW:
         stored = settlements.insert(tx, report, machine, landing, event_id=event.id, now=now)
+        unmatched.forget(tx, report.payment_hash, machine.wallet)
+        _count(tx, machine, report, stored.id, fresh=True, now=now)
         if stored.status is SettlementStatus.REJECTED:
             receipt.send(
                 tx,
@@ -65,6 +67,7 @@ def receive(tx: Tx, event: Event, text: str, *, policy: LandingPolicy, repeat: b
         return Received.NEW
     if existing is None:  # pragma: no cover - land() says NEW where nothing exists
         raise AssertionError("a duplicate of nothing")
+    _count(tx, machine, report, existing.id, fresh=existing.by_hand, now=now)
     conflict = landing.outcome is Landed.CONFLICT
     receipt.send(
         tx,
@@ -79,6 +82,12 @@ def receive(tx: Tx, event: Event, text: str, *, policy: LandingPolicy, repeat: b
     if conflict:
         settlements.note_conflict(tx, existing.id, landing.detail or "", now)
     return Received.CONFLICT if conflict else Received.DUPLICATE
+
+
+def _count(tx: Tx, machine: Machine, report: SettlementReport, settlement_id: int, *, fresh: bool, now: int) -> None:
+    """The machine's own number of its report: which ones never came is told (handlers/missing_reports.py)."""
+    if report.seq is not None:
+        sequences.came(tx, machine.id, report.seq, settlement_id, report.reported_at, fresh=fresh, now=now)
 
 
 def _refuse_unread(tx: Tx, machine: Machine, bad: BadSettlement, now: int) -> None:

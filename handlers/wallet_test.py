@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+
+from nwc.profile import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,15 @@ class WalletTest:
     """Payments of the last hour."""
     asked_at: int
     """Unix seconds."""
+    found: Found | None = None
+    """What kind of wallet it turned out to be; None where what it answered tells nothing."""
+    preimages: bool | None = None
+    """Whether it shows the proof of what it paid, as far as its list of the last hour tells."""
+    metadata: bool | None = None
+    """Whether it gives back what it was told about a payment."""
+
+
+def found_text(found: Found, *, preimages: bool | None, metadata: bool | None, now: int) -> str:
+    """What is kept with a wallet about how its profile was found, as JSON."""
+    seen = {"looks": found.looks.value, "preimages": preimages, "metadata": metadata, "at": now}
+    return json.dumps(seen, separators=(",", ":"))

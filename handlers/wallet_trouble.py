@@ -6,7 +6,7 @@ The pause says nothing about the payment that was refused; that one is looked up
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from handlers import notices
@@ -15,11 +15,14 @@ from ledger.states import AttemptState
 from nwc.messages import ErrorAnswer
 from storage import attempts, legs, wallets
 from storage.db import Tx
+from storage.wallets import Wallet
 
 BROKE: Final = "no_balance"
 QUOTA: Final = "quota"
 REVOKED: Final = "revoked"
 RATE_LIMITED: Final = "rate_limited"
+UNFIT: Final = "unfit"
+GONE: Final = "gone"
 
 _BY_CODE: Final = {
     "INSUFFICIENT_BALANCE": BROKE,
@@ -33,6 +36,8 @@ SLOW_SECONDS: Final = 2
 MAX_DOUBLINGS: Final = 6
 TELL_AGAIN_SECONDS: Final = 3_600
 _SAYS_BROKE: Final = re.compile(r"insufficient|not enough (?:balance|funds|sats)", re.IGNORECASE)
+_NOT_BY_BALANCE: Final = frozenset({QUOTA, UNFIT, GONE})
+"""Pauses about which a balance says nothing: `resume` ends that for a quota, another offer or connection the others."""
 _FEE_RESERVE_PPM: Final = 10_000
 _FEE_RESERVE_MSAT: Final = 10 * MSAT
 """What wallets keep back for routing: with less than that on top they refuse again."""
@@ -62,11 +67,10 @@ def heed(
     if reason is None or attempt is None or known is None or attempt.state is not AttemptState.SENT:
         return
     needed_msat = attempt.amount_msat + attempt.amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
-    if reason == BROKE:
-        # It was not tried at all: the same request may be said again once there is enough, while it lives.
-        attempts.set_unanswered(tx, request_id)
+    # It was not tried at all: the same request may be said again once the wallet pays, while it lives.
+    attempts.set_refused(tx, request_id)
     news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
-    if news and (known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS):
+    if news and _may_tell(known, now):
         wallets.set_told(tx, wallet, now)
         told: dict[str, Any] = {"wallet": wallet, "payment": f"P{attempt.leg_id}"}
         if reason == BROKE:
@@ -85,8 +89,8 @@ def balance_seen(
     """
     wallets.set_balance(tx, wallet, balance_msat, now)
     known = wallets.get(tx, wallet)
-    if known is None or known.paused_at is None or known.paused_reason == QUOTA:
-        return  # a balance says nothing about a quota: `resume` ends that pause
+    if known is None or known.paused_at is None or known.paused_reason in _NOT_BY_BALANCE:
+        return
     before = known.paused_balance_msat
     if before is None:
         before = balance_msat
@@ -105,6 +109,41 @@ def balance_seen(
     if known.told_at is not None and known.told_at >= known.paused_at:
         told = {"wallet": wallet, "balance_sats": balance_msat // MSAT}
         notices.tell(tx, operators, "notice wallet filled", told, now)
+
+
+def offer_seen(tx: Tx, wallet: str, missing: Sequence[str], operators: Iterable[str], now: int) -> None:
+    """What the wallet lacks for being paid from, of what it says that it offers; nothing: it is fit."""
+    known = wallets.get(tx, wallet)
+    if known is None:
+        return
+    if missing:
+        if wallets.pause(tx, wallet, UNFIT, 0, now) and _may_tell(known, now):
+            wallets.set_told(tx, wallet, now)
+            notices.tell(tx, operators, "notice wallet unfit", {"wallet": wallet, "methods": list(missing)}, now)
+    elif known.paused_reason == UNFIT:
+        wallets.resume(tx, wallet)
+        attempts.check_now(tx, wallet, now)
+        notices.tell(tx, operators, "notice wallet fit", {"wallet": wallet}, now)
+
+
+def connections_seen(tx: Tx, configured: Collection[str], operators: Iterable[str], now: int) -> None:
+    """At the start: a wallet whose connection was taken out of the configuration while something of it is open is
+    followed up by nobody. The operators are told, once for each time that it was taken out."""
+    wallets.set_configured(tx, configured)
+    for known in wallets.all_of_them(tx):
+        if known.name in configured:
+            if known.paused_reason == GONE:
+                wallets.resume(tx, known.name)
+        elif known.paused_reason != GONE and (open_work := wallets.open_work(tx, known.name)).any:
+            wallets.resume(tx, known.name)
+            wallets.pause(tx, known.name, GONE, 0, now)
+            told = {"wallet": known.name, "payments": open_work.payments, "in_doubt": open_work.in_doubt}
+            notices.tell(tx, operators, "notice wallet gone", told | {"settlements": open_work.settlements}, now)
+
+
+def _may_tell(known: Wallet, now: int) -> bool:
+    """Once an hour at most."""
+    return known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS
 
 
 def _missing_sats(tx: Tx, wallet: str, needed_msat: int) -> int:

@@ -25,9 +25,13 @@ UNPROVEN = frozenset({SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED})
 
 
 def expected(
-    settlements: Iterable[SettlementFacts], other_legs: Iterable[LegFacts], deposits: Iterable[DepositFacts]
+    settlements: Iterable[SettlementFacts],
+    other_legs: Iterable[LegFacts],
+    deposits: Iterable[DepositFacts],
+    trials: Iterable[tuple[str, int]] = (),
 ) -> Balances:
-    """What the accounts must hold. `other_legs` belong to no settlement; each iterable is read once, one by one."""
+    """What the accounts must hold. `other_legs` belong to no settlement, `trials` are wallets that paid themselves and
+    the fees of that in msat; each iterable is read once, one by one."""
     balances: Balances = Counter()
     for settlement in settlements:
         if settlement.settlement.status not in UNPROVEN:
@@ -42,6 +46,9 @@ def expected(
         if deposit.status is DepositStatus.CONFIRMED:
             balances[f"assets:cash:m{deposit.machine_id}", deposit.currency] += deposit.amount_minor
             balances[lp_account(deposit.lp_id, deposit.machine_id), deposit.currency] -= deposit.amount_minor
+    for wallet, fees_msat in trials:
+        balances[f"assets:wallet:{wallet}", SATS] -= fees_msat
+        balances[f"expenses:trials:{wallet}", SATS] += fees_msat
     return balances
 
 

@@ -18,6 +18,7 @@ Accounts
 | `equity:kept:<machine>` | sats that stayed in the wallet, less what refunds and the operator's own payments took |
 | `income:mismatch:<machine>` | reported fee less the fees that were set |
 | `expenses:routing:<wallet>` | Lightning fees paid |
+| `expenses:trials:<wallet>` | Lightning fees of payments that a wallet made to itself, to be tried |
 """
 
 from __future__ import annotations
@@ -194,6 +195,15 @@ def surplus_paid(leg: Leg, amount_msat: int, fees_msat: int) -> Entry:
             (f"assets:wallet:{leg.wallet}", SATS, -amount_msat - fees_msat),
             (f"expenses:routing:{leg.wallet}", SATS, fees_msat),
         ],
+    )
+
+
+def wallet_tried(wallet: str, fees_msat: int) -> Entry:
+    """A wallet paid one sat to itself: what left came back, but for the fee."""
+    return _entry(
+        "wallet.tried",
+        wallet,
+        [(f"assets:wallet:{wallet}", SATS, -fees_msat), (f"expenses:trials:{wallet}", SATS, fees_msat)],
     )
 
 

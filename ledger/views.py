@@ -118,21 +118,37 @@ def leg_bucket(status: LegStatus, settlement: SettlementStatus | None) -> Bucket
     return Bucket.ERRORED if status is LegStatus.FAILED and not shown else None
 
 
+def waiting_leg_bucket(settlement: SettlementStatus | None, age_seconds: int, threshold_minutes: int) -> Bucket | None:
+    """Of an open leg, `age_seconds` since it was planned: listed by itself where its settlement does not show it."""
+    if settlement in (SettlementStatus.ERRORED, SettlementStatus.PROCESSING):
+        return None
+    return Bucket.STUCK_PROCESSING if _overdue(age_seconds, threshold_minutes * 60) else None
+
+
+def gone_reason(wallet: str) -> str:
+    """Why nothing happens with what waits for a wallet that is not in the configuration."""
+    return f"wallet {wallet} is not in the configuration: put its connection back"
+
+
 def unmatched_bucket(age_seconds: int, unmatched_after_seconds: int) -> Bucket | None:
     """`age_seconds` since it settled: its settlement may still be on the way. 0 lists it at once."""
     return Bucket.UNMATCHED if _overdue(age_seconds, unmatched_after_seconds) else None
 
 
-def settlement_item(bucket: Bucket, settlement: Settlement, machine: str, since: int) -> WorklistItem:
-    reason = settlement.reason or _WHY.get(settlement.status, settlement.status.value)
+def settlement_item(
+    bucket: Bucket, settlement: Settlement, machine: str, since: int, *, why: str | None = None
+) -> WorklistItem:
+    """`why`: what is known of it beyond its status."""
+    reason = why or settlement.reason or _WHY.get(settlement.status, settlement.status.value)
     return WorklistItem(
         bucket, f"S{settlement.id}", machine, settlement.status.value, settlement.wire_sats, since, reason
     )
 
 
-def leg_item(bucket: Bucket, leg: Leg, machine: str) -> WorklistItem:
+def leg_item(bucket: Bucket, leg: Leg, machine: str, *, why: str | None = None) -> WorklistItem:
+    """`why`: what is known of it beyond its own reason."""
     of = f" of S{leg.settlement_id}" if leg.settlement_id is not None else ""
-    reason = f"{leg.type.value}{of}: {leg.reason or leg.status.value}"
+    reason = f"{leg.type.value}{of}: {why or leg.reason or leg.status.value}"
     own = f"P{leg.id}"
     if leg.settlement_id is None:
         return WorklistItem(bucket, own, machine, leg.status.value, leg.amount_sats, leg.created_at, reason)

@@ -28,8 +28,8 @@ def decode(text: str, max_chars: int) -> tuple[str, list[int]]:
         raise BadBech32("a letter that bech32 does not have")
     if text not in (lower, text.upper()):
         raise BadBech32("upper and lower case are mixed")
-    prefix, one, rest = lower.rpartition("1")
-    if not one or not prefix or len(rest) < 6 or not all(33 <= ord(c) <= 126 for c in prefix):
+    prefix, _, rest = lower.rpartition("1")
+    if not prefix or len(rest) < 6 or not all(33 <= ord(c) <= 126 for c in prefix):
         raise BadBech32("no bech32 text")
     try:
         data = [_VALUE[c] for c in rest]

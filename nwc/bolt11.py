@@ -145,7 +145,7 @@ class _Tags:
         while at < len(groups):
             length = bech32.to_int(groups[at + 1 : at + 3])
             end = at + 3 + length
-            if len(groups) - at < 3 or end > len(groups):
+            if end > len(groups):
                 raise BadInvoice("a field of the invoice is cut short")
             fields.setdefault(CHARSET[groups[at]], []).append(groups[at + 3 : end])
             at = end

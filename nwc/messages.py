@@ -80,6 +80,8 @@ class NodeInfo:
     alias: str | None
     methods: tuple[str, ...]
     notifications: tuple[str, ...]
+    color: str | None = None
+    block_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +231,15 @@ def _balance(raw: Mapping[str, object]) -> Balance:
 
 
 def _node_info(raw: Mapping[str, object]) -> NodeInfo:
-    pubkey, network, alias = raw.get("pubkey"), raw.get("network"), raw.get("alias")
+    pubkey, network, alias, color = raw.get("pubkey"), raw.get("network"), raw.get("alias"), raw.get("color")
     return NodeInfo(
         pubkey=pubkey.lower() if isinstance(pubkey, str) and pubkey else None,
         network=plain(network, 20).lower() if isinstance(network, str) and network else None,
         alias=plain(alias, 60) if isinstance(alias, str) and alias else None,
         methods=_words(raw.get("methods")),
         notifications=_words(raw.get("notifications")),
+        color=plain(color, 20).lower() if isinstance(color, str) and color else None,
+        block_height=_amount_or_none(raw.get("block_height")),
     )
 
 

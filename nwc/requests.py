@@ -30,6 +30,8 @@ class WalletInfo:
     encryption: Literal["nip44_v2", "nip04"]
     encryptions: frozenset[str]
     notifications: frozenset[str]
+    names_encryption: bool = True
+    """False where there is no encryption tag: a service that is older than it, or does as if."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class SignedRequest:
         return cls(event, payment_hash, int(event.tag("expiration") or ""))
 
 
+def missing_methods(info: WalletInfo) -> tuple[str, ...]:
+    """What the wallet does not offer and must before anything is paid from it."""
+    return tuple(sorted(NEEDED_METHODS - info.methods))
+
+
 def read_info(event: Event) -> WalletInfo | None:
     """None where the wallet names encryptions and we speak none of them. No encryption tag means NIP-04 (NIP-47)."""
     offered = {word for tag in event.tags if tag[:1] == ("encryption",) for value in tag[1:] for word in value.split()}
@@ -68,4 +75,5 @@ def read_info(event: Event) -> WalletInfo | None:
         encryption="nip44_v2" if NIP44 in offered else "nip04",
         encryptions=frozenset((offered or {NIP04}) & {NIP44, NIP04}),
         notifications=frozenset(notifications.split()),
+        names_encryption=bool(offered),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from ledger import journal as books
 from ledger.decide.attempt import Dossier, Request, Seen, WalletProfile
 from ledger.model import Attempt, Leg
 from ledger.states import UNRESOLVED_ATTEMPT, AttemptState, EvidenceClass, LegStatus
-from storage import journal, legs, payee_credits, wallets
+from storage import journal, legs, payee_credits, purposes, wallets
 from storage.db import Tx
+from storage.witness import Fact
+from storage.witness import Request as Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,128 @@ def set_sent(tx: Tx, payment_hash: str, now: int, next_check_at: int) -> bool:
 
 
 def insert_request(tx: Tx, payment_hash: str, event_id: str, event: str, created_at: int, expires_at: int) -> None:
+    """Stores the bytes that may leave once this is committed."""
+    insert_signed(tx, payment_hash, Signed(event_id, event, created_at, expires_at))
+
+
+def insert_signed(tx: Tx, payment_hash: str, signed: Signed, answered_at: int | None = None) -> None:
+    """It counts as published: where a crash prevents that it leaves, it is published again."""
+    tx.leaving.append(_fact(tx, payment_hash, signed))
     tx.insert(
         "requests",
-        event_id=event_id,
+        event_id=signed.event_id,
         payment_hash=payment_hash,
-        event=event,
-        created_at=created_at,
-        expires_at=expires_at,
-        publishes=1,  # it leaves right after this commit; where a crash prevents that, it is published again
-        last_published_at=created_at,
+        event=signed.event,
+        created_at=signed.created_at,
+        expires_at=signed.expires_at,
+        publishes=1,
+        last_published_at=signed.created_at,
+        answered_at=answered_at,
     )
+
+
+def _fact(tx: Tx, payment_hash: str, signed: Signed) -> Fact:
+    attempt = get(tx, payment_hash)
+    assert attempt is not None
+    leg = legs.get(tx, attempt.leg_id)
+    assert leg is not None
+    purpose = purposes.of(tx, leg)
+    return Fact(
+        payment_hash=payment_hash,
+        leg=leg.id,
+        settlement=purpose.settlement,
+        type=purpose.type,
+        payee=purpose.payee,
+        wallet=attempt.wallet,
+        invoice=attempt.invoice,
+        amount_msat=attempt.amount_msat,
+        payee_key=attempt.payee_key,
+        created_at=attempt.created_at,
+        expires_at=attempt.expires_at,
+        verify_url=attempt.verify_url,
+        request=signed,
+    )
+
+
+def unwitnessed(tx: Tx, hashes: Container[str]) -> list[Fact]:
+    """The facts of what was sent and may still leave, and is not among these payment hashes: a crash came between."""
+    rows = tx.all(
+        "SELECT r.payment_hash, r.event_id, r.event, r.created_at, r.expires_at FROM attempts a"
+        " JOIN requests r USING (payment_hash) WHERE a.state IN ('sent', 'claimed') ORDER BY r.created_at"
+    )
+    return [
+        _fact(tx, row["payment_hash"], Signed(row["event_id"], row["event"], row["created_at"], row["expires_at"]))
+        for row in rows
+        if row["payment_hash"] not in hashes
+    ]
+
+
+def sent_since(tx: Tx, since: int) -> Iterator[str]:
+    """Payment hashes of what a wallet was asked to pay, and that ended since then, or of which it has said anything."""
+    rows = tx.run(
+        "SELECT payment_hash FROM attempts WHERE sent_at IS NOT NULL AND ended_at >= ? UNION ALL"
+        " SELECT payment_hash FROM attempts a WHERE state IN ('sent', 'claimed')"
+        " AND EXISTS (SELECT 1 FROM evidence e WHERE e.payment_hash = a.payment_hash)",
+        (since,),
+    )
+    for row in rows:
+        yield row["payment_hash"]
+
+
+def ended_before(tx: Tx, payment_hash: str, before: int) -> bool:
+    row = tx.one("SELECT 1 FROM attempts WHERE payment_hash = ? AND ended_at < ?", (payment_hash, before))
+    return row is not None
+
+
+def all_ready(tx: Tx) -> list[Attempt]:
+    """Of all wallets."""
+    return [from_row(row) for row in tx.all("SELECT * FROM attempts WHERE state = 'ready' ORDER BY created_at")]
+
+
+def any_sent(tx: Tx) -> bool:
+    """Whether a wallet was ever asked to pay anything."""
+    return tx.one("SELECT 1 FROM attempts WHERE sent_at IS NOT NULL LIMIT 1") is not None
+
+
+def request_known(tx: Tx, event_id: str) -> bool:
+    return tx.one("SELECT 1 FROM requests WHERE event_id = ?", (event_id,)) is not None
+
+
+def put_back(tx: Tx, leg: Leg, fact: Fact, signed: Iterable[Signed], now: int) -> None:
+    """An attempt that was sent and is not in these books becomes the leg's live attempt again, with its requests."""
+    if get(tx, fact.payment_hash) is None:
+        tx.insert(
+            "attempts",
+            payment_hash=fact.payment_hash,
+            leg_id=leg.id,
+            wallet=fact.wallet,
+            invoice=fact.invoice,
+            amount_msat=fact.amount_msat,
+            payee_key=fact.payee_key,
+            state=AttemptState.READY.value,
+            created_at=fact.created_at,
+            expires_at=fact.expires_at,
+            verify_url=fact.verify_url,
+            next_check_at=now,
+        )
+    send_in_doubt(tx, fact.payment_hash, signed, now)
+
+
+def send_in_doubt(tx: Tx, payment_hash: str, signed: Iterable[Signed], now: int) -> None:
+    """From ready to sent, because it may have been sent by a run of which these books know nothing. Without the bytes
+    of that request a stand-in says that there was one, which lives as long as the invoice and is never repeated."""
+    attempt = get(tx, payment_hash)
+    assert attempt is not None
+    requests = sorted(signed, key=lambda each: each.created_at)
+    sent_at = requests[0].created_at if requests else attempt.created_at
+    set_sent(tx, payment_hash, sent_at, now)
+    for each in requests:
+        insert_signed(tx, payment_hash, each)
+    if not requests:
+        event_id = hashlib.sha256(f"a request that is not known: {payment_hash}".encode()).hexdigest()
+        ends_at = max(attempt.expires_at, sent_at + 1)
+        insert_signed(tx, payment_hash, Signed(event_id, "", sent_at, ends_at), answered_at=now)
+    tx.touch("attempts")
 
 
 def request_of(tx: Tx, event_id: str) -> str | None:
@@ -175,14 +290,27 @@ def set_published(tx: Tx, event_id: str, now: int) -> None:
 
 
 def set_answered(tx: Tx, event_id: str, now: int) -> bool:
-    """True for the first answer to this request."""
-    cursor = tx.run("UPDATE requests SET answered_at = ? WHERE event_id = ? AND answered_at IS NULL", (now, event_id))
+    """True for the first answer to this request, or the first since it was published again after a refusal."""
+    cursor = tx.run(
+        "UPDATE requests SET answered_at = :now, refused = 0 WHERE event_id = :id AND (answered_at IS NULL"
+        " OR refused = 1 AND last_published_at > answered_at AND expires_at > :now)",
+        {"now": now, "id": event_id},
+    )
     return cursor.rowcount == 1
 
 
-def set_unanswered(tx: Tx, event_id: str) -> None:
+def set_refused(tx: Tx, event_id: str) -> None:
     """The answer was that the wallet did not even try: the same bytes may be published again."""
-    tx.run("UPDATE requests SET answered_at = NULL WHERE event_id = ?", (event_id,))
+    tx.run("UPDATE requests SET refused = 1 WHERE event_id = ?", (event_id,))
+
+
+def only_refused(tx: Tx, payment_hash: str) -> bool:
+    """Whether the wallet's last word on each request of this attempt is that it did not even try."""
+    row = tx.one(
+        "SELECT count(*) AS made, coalesce(sum(refused), 0) AS refused FROM requests WHERE payment_hash = ?",
+        (payment_hash,),
+    )
+    return row is not None and row["made"] == row["refused"] > 0
 
 
 def check_now(tx: Tx, wallet: str, now: int) -> None:
@@ -221,7 +349,7 @@ def requests_of(tx: Tx, payment_hash: str) -> tuple[Request, ...]:
             r["expires_at"],
             r["publishes"],
             r["last_published_at"],
-            bool(r["answered_at"]),
+            r["answered_at"] is not None and not r["refused"],
         )
         for r in tx.all("SELECT * FROM requests WHERE payment_hash = ? ORDER BY created_at", (payment_hash,))
     )
@@ -238,7 +366,7 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
             (payment_hash,),
         )
     )
-    wallet = tx.one("SELECT profile, paused_at FROM wallets WHERE name = ?", (attempt.wallet,))
+    wallet = wallets.get(tx, attempt.wallet)
     leg = legs.get(tx, attempt.leg_id)
     assert wallet is not None
     assert leg is not None
@@ -246,9 +374,11 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
         attempt,
         requests_of(tx, payment_hash),
         evidence,
-        WalletProfile(wallet["profile"]),
+        # Another wallet may have been behind the connection when this was sent.
+        wallet.profile if (attempt.sent_at or 0) > wallet.profile_since else WalletProfile.UNKNOWN,
         quarantine_override,
-        wallet_paused=wallet["paused_at"] is not None,
+        wallet_paused=wallet.paused_at is not None,
+        repays=wallet.repays,
         may_pay=leg.status is LegStatus.PENDING and legs.may_be_paid(tx, leg),
     )
 
@@ -385,14 +515,24 @@ def settled_between(tx: Tx, wallet: str, since: int, until: int) -> dict[str, in
     return {row["payment_hash"]: row["amount_msat"] for row in rows}
 
 
-def spent_msat(tx: Tx, wallet: str, since: int) -> int:
-    """What this wallet paid since then, or may still pay: for the cap of a day."""
+def under_way_msat(tx: Tx, wallet: str, *, stored: bool) -> int:
+    """What may be leaving this wallet: attempts that were sent and are not resolved; with `stored` those, too, that are
+    ready to be sent."""
     row = tx.one(
-        "SELECT (SELECT coalesce(sum(amount_msat), 0) FROM attempts WHERE wallet = :wallet AND state = 'ready')"
+        "SELECT (SELECT coalesce(sum(amount_msat), 0) FROM attempts"
+        "        WHERE wallet = :wallet AND state = 'ready' AND :stored)"
         " + (SELECT coalesce(sum(amount_msat), 0) FROM attempts"
-        "    WHERE wallet = :wallet AND state IN ('sent', 'claimed'))"
-        " + (SELECT coalesce(sum(amount_msat), 0) FROM attempts"
-        "    WHERE wallet = :wallet AND state = 'settled' AND settled_at >= :since) AS total",
-        {"wallet": wallet, "since": since},
+        "    WHERE wallet = :wallet AND state IN ('sent', 'claimed')) AS total",
+        {"wallet": wallet, "stored": stored},
+    )
+    return int(row["total"]) if row else 0
+
+
+def settled_msat(tx: Tx, wallet: str, since: int) -> int:
+    """What this wallet paid, by proof that came since then."""
+    row = tx.one(
+        "SELECT coalesce(sum(amount_msat), 0) AS total FROM attempts"
+        " WHERE wallet = ? AND state = 'settled' AND settled_at >= ?",
+        (wallet, since),
     )
     return int(row["total"]) if row else 0

@@ -24,6 +24,7 @@ import aiosqlite
 
 from storage.errors import AlreadyRunning, StorageBroken, StorageError, TookTooLong, is_broken
 from storage.migrate import migrate, version_of
+from storage.witness import Fact, Mark, Witness
 
 BATCH: Final = 256
 QUEUE: Final = 4_096
@@ -42,6 +43,10 @@ class Tx:
 
     sql: sqlite3.Connection
     touched: set[str] = field(default_factory=set)
+    leaving: list[Fact] = field(default_factory=list)
+    """What may leave once this is committed: it stands in the witness before anybody is told of the commit."""
+    marks: bool = False
+    """Whether the witness is to note how far the books are with this commit."""
 
     def run(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         return self.sql.execute(statement, values)
@@ -85,13 +90,14 @@ def conditions(given: Iterable[tuple[str, Given]]) -> tuple[str, list[int | str]
 class _Job(Generic[T]):
     """One queued unit of work and the future of whoever waits for it."""
 
-    __slots__ = ("error", "future", "result", "work")
+    __slots__ = ("error", "future", "result", "tx", "work")
 
     def __init__(self, work: Callable[[Tx], T], future: asyncio.Future[T]) -> None:
         self.work = work
         self.future = future
         self.result: T | None = None
         self.error: BaseException | None = None
+        self.tx: Tx | None = None
 
 
 class _Timed(sqlite3.Connection):
@@ -112,11 +118,20 @@ class _Timed(sqlite3.Connection):
 class Database:
     """An open, locked and migrated database. Make one with `Database.open`."""
 
-    def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection, lock: IO[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        lock: IO[str],
+        witness: Witness,
+    ) -> None:
         self._path = path
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self.witness = witness
+        """Belongs to the thread that writes: only what runs in `write` may use it."""
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(QUEUE)
         self._listeners: list[Callable[[set[str]], None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,6 +150,7 @@ class Database:
             writer = await aiosqlite.connect(path, isolation_level=None)
             try:
                 await _on_thread(writer, lambda raw: _prepare(raw, path))
+                witness = await _on_thread(writer, lambda _: Witness(witness_path(path)))
                 reader = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
                 await _on_thread(reader, _prepare_reader)
             except BaseException:
@@ -143,10 +159,13 @@ class Database:
         except sqlite3.Error as error:
             lock.close()
             raise StorageError(f"{path.name} can't be used as a database: {error}") from None
+        except OSError as error:
+            lock.close()
+            raise StorageError(f"{witness_path(path).name} can't be read and written: {error.strerror}") from None
         except BaseException:
             lock.close()
             raise
-        return cls(path, writer, reader, lock)
+        return cls(path, writer, reader, lock, witness)
 
     @property
     def path(self) -> Path:
@@ -225,6 +244,7 @@ class Database:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await self._queue.put(None)
         await self._task
+        await _on_thread(self._writer, lambda raw: _end_testimony(raw, self.witness))
         await self._reader.close()
         await self._writer.close()
         self._lock.close()
@@ -250,18 +270,27 @@ class Database:
             error: BaseException | None = StorageBroken("the database takes no more writes")
             touched: set[str] = set()
         else:
-            touched, error = await _on_thread(self._writer, lambda raw: _transact(raw, batch))
+            touched, error = await _on_thread(self._writer, lambda raw: _commit_on_disk(raw, batch, self.witness))
         if error is not None:
-            if not self.failed.done() and (is_broken(error) or not isinstance(error, Exception)):
+            broken = is_broken(error) or isinstance(error, StorageBroken)
+            if not self.failed.done() and (broken or not isinstance(error, Exception)):
                 self.failed.set_exception(StorageBroken(f"the database failed: {error}"))
             for job in batch:
-                _finish(job, StorageBroken(f"not stored: {error}") if is_broken(error) else error)
+                _finish(job, StorageBroken(f"not stored: {error}") if broken else error)
             return
         for job in batch:
             _finish(job, job.error)
         if touched:
             for listener in self._listeners:
                 listener(touched)
+
+
+def _commit_on_disk(
+    raw: sqlite3.Connection, batch: list[_Job[Any]], witness: Witness
+) -> tuple[set[str], BaseException | None]:
+    """The batch in the database, then in the witness. What was touched, and the error if nobody may act on it."""
+    touched, error = _transact(raw, batch)
+    return touched, error if error is not None else _testify(raw, batch, witness)
 
 
 def _finish(job: _Job[Any], error: BaseException | None) -> None:
@@ -294,7 +323,7 @@ def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str]
     try:
         raw.execute("BEGIN IMMEDIATE")
         for job in batch:
-            tx = Tx(raw)
+            tx = job.tx = Tx(raw)
             raw.execute("SAVEPOINT message")
             try:
                 job.result = job.work(tx)
@@ -312,6 +341,41 @@ def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str]
             raw.execute("ROLLBACK")
         return set(), error
     return touched, None
+
+
+def _testify(raw: sqlite3.Connection, batch: list[_Job[Any]], witness: Witness) -> BaseException | None:
+    """What this commit lets leave stands in the witness before anybody is told of the commit, all of it by one write.
+    Returns the error where it does not stand there: then nothing may leave."""
+    committed = [job.tx for job in batch if job.tx is not None and job.error is None]
+    leaving = [fact for tx in committed for fact in tx.leaving]
+    witness.admitted = witness.admitted or any(tx.marks for tx in committed)
+    if not leaving and not any(tx.marks for tx in committed):
+        return None
+    try:
+        witness.write(leaving, mark_of(raw) if witness.admitted else None)
+    except (OSError, sqlite3.Error) as error:
+        return StorageBroken(f"{witness.path.name} can't be written: {error}")
+    return None
+
+
+def mark_of(raw: sqlite3.Connection) -> Mark:
+    """How far the books are."""
+    journal = raw.execute("SELECT id, hash, at FROM journal ORDER BY id DESC LIMIT 1").fetchone() or (0, "", 0)
+    audit = raw.execute("SELECT id, hash, at FROM audit ORDER BY id DESC LIMIT 1").fetchone() or (0, "", 0)
+    return Mark(journal[0], journal[1], audit[0], audit[1], max(journal[2], audit[2]))
+
+
+def _end_testimony(raw: sqlite3.Connection, witness: Witness) -> None:
+    """An orderly end is noted, so that a copy from before it is known for what it is."""
+    with suppress(sqlite3.Error, OSError):
+        if witness.admitted:
+            witness.write((), mark_of(raw))
+    witness.close()
+
+
+def witness_path(path: Path) -> Path:
+    """Where the witness of the database at `path` is."""
+    return path.with_name(f"{path.name}.witness")
 
 
 def _take_lock(path: Path) -> IO[str]:

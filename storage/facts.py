@@ -64,6 +64,19 @@ class Facts:
                 if settlement is not None:
                     yield SettlementFacts(settlement, tuple(by_settlement.get(row["id"], ())))
 
+    def settlement(self, settlement_id: int) -> SettlementFacts | None:
+        """One of them, with its legs; None where there is none, or it can't be read."""
+        row = self.tx.one("SELECT * FROM settlements WHERE id = ?", (settlement_id,))
+        settlement = self._read(f"S{settlement_id}", settlements.from_row, row) if row is not None else None
+        if settlement is None:
+            return None
+        return SettlementFacts(settlement, tuple(self._legs("l.settlement_id = ?", (settlement_id,))))
+
+    def leg(self, leg_id: int) -> LegFacts | None:
+        """One leg, with its attempts."""
+        found = self._legs("l.id = ?", (leg_id,))
+        return found[0] if found else None
+
     def other_legs(self) -> Iterator[LegFacts]:
         """Legs of no settlement: what orders paid."""
         last = 0
@@ -85,9 +98,19 @@ class Facts:
             if deposit is not None:
                 yield deposit
 
-    def enrolments(self) -> Iterator[EnrolmentFacts]:
-        """Its deposits and legs are added up by status here: only their sums count, and there may be millions."""
-        rows = self.tx.run("SELECT e.*, m.fiat FROM enrolments e JOIN machines m ON m.id = e.machine_id ORDER BY e.id")
+    def trials(self) -> Iterator[tuple[str, int]]:
+        """Each wallet that paid itself, and the fees of that in msat."""
+        for row in self.tx.run("SELECT wallet, sum(fees_msat) AS fees_msat FROM trials GROUP BY wallet"):
+            yield row["wallet"], row["fees_msat"]
+
+    def enrolments(self, only: int | None = None) -> Iterator[EnrolmentFacts]:
+        """Its deposits and legs are added up by status here: only their sums count, and there may be millions.
+        `only`: the one with this id."""
+        rows = self.tx.run(
+            "SELECT e.*, m.fiat FROM enrolments e JOIN machines m ON m.id = e.machine_id"
+            " WHERE :only IS NULL OR e.id = :only ORDER BY e.id",
+            {"only": only},
+        )
         for row in rows:
             self._count("enrolments")
             ref = f"L{row['lp_id']}@m{row['machine_id']}"
@@ -107,11 +130,12 @@ class Facts:
 
     # --- inside ---
 
-    def _legs(self, where: str, values: tuple[int, int]) -> list[LegFacts]:
+    def _legs(self, where: str, values: tuple[int, ...]) -> list[LegFacts]:
         """`where` names the legs as `l`; it comes from above, never from outside."""
         requests: dict[str, list[Request]] = {}
         for row in self.tx.run(
-            "SELECT r.* FROM legs l JOIN attempts a ON a.leg_id = l.id JOIN requests r USING (payment_hash)"  # noqa: S608
+            "SELECT r.payment_hash, r.event_id, r.created_at, r.expires_at, r.publishes, r.last_published_at,"  # noqa: S608
+            " r.answered_at FROM legs l JOIN attempts a ON a.leg_id = l.id JOIN requests r USING (payment_hash)"
             f" WHERE {where} ORDER BY r.created_at",
             values,
         ):

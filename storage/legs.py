@@ -145,8 +145,9 @@ def payable(
     most_of_one: int,
     in_hand: Mapping[str, int] | None = None,
 ) -> list[Leg]:
-    """Open legs of a wallet without a live attempt, oldest first, where neither payments nor the machine are paused
-    and the LP is not frozen; of one payee only the first few, so that no payee stands in the way of the others.
+    """Open legs of a wallet without a live attempt, oldest first, where neither payments nor the machine are paused,
+    the payee is not frozen and nothing is held; of one payee only the first few, so that no payee stands in the way of
+    the others.
     `exclude` are legs that are not asked for, `in_hand` says how many legs to a payee a worker has in hand."""
     busy = set(exclude)
     places = Counter(in_hand or {})
@@ -154,9 +155,10 @@ def payable(
         "SELECT * FROM (SELECT l.*, row_number() OVER (PARTITION BY l.payee ORDER BY l.next_try_at, l.id) AS place"
         " FROM legs l WHERE l.wallet = ? AND l.status = 'pending' AND l.next_try_at <= ?"
         " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
+        " AND NOT EXISTS (SELECT 1 FROM holds)"
         " AND NOT EXISTS (SELECT 1 FROM switches s WHERE s.paused = 1"
         "                 AND s.name IN ('payments', 'machine:' || l.machine_id, 'lp:' || l.lp_id,"
-        "                                'lp:' || l.lp_id || ':itself')))"
+        "                                'lp:' || l.lp_id || ':itself', 'payee:' || l.payee)))"
         " WHERE place <= ? ORDER BY next_try_at, id LIMIT ?",
         (wallet, now, most_of_one, limit + len(busy) + most_of_one * len(places)),
     )
@@ -169,13 +171,13 @@ def payable(
 
 
 def may_be_paid(tx: Tx, leg: Leg) -> bool:
-    """False while payments, its machine or its LP are stopped by somebody."""
+    """False while payments, its machine or its payee are stopped by somebody, or the bot itself holds everything."""
     row = tx.one(
-        "SELECT count(*) AS stops FROM switches WHERE paused = 1"
-        " AND name IN ('payments', 'machine:' || :machine, 'lp:' || :lp, 'lp:' || :lp || ':itself')",
-        {"machine": leg.machine_id, "lp": leg.lp_id},
+        "SELECT EXISTS (SELECT 1 FROM holds) OR EXISTS (SELECT 1 FROM switches WHERE paused = 1 AND name IN"
+        " ('payments', 'machine:' || :machine, 'lp:' || :lp, 'lp:' || :lp || ':itself', 'payee:' || :payee)) AS held",
+        {"machine": leg.machine_id, "lp": leg.lp_id, "payee": leg.payee},
     )
-    return row is not None and row["stops"] == 0
+    return row is not None and not row["held"]
 
 
 def open_msat(tx: Tx, wallet: str) -> int:
@@ -208,6 +210,17 @@ def put_off(tx: Tx, leg: Leg, *, next_try_at: int, reason: str, counts: bool) ->
         (int(counts), next_try_at, reason, leg.id),
     )
     tx.touch("legs")
+
+
+def try_now(tx: Tx, wallet: str, reason: str, limit: int, now: int) -> None:
+    """The first of a wallet's open legs that were put off for this reason need not wait any longer."""
+    cursor = tx.run(
+        "UPDATE legs SET next_try_at = :now WHERE id IN (SELECT id FROM legs WHERE wallet = :wallet"
+        " AND status = 'pending' AND reason = :reason AND next_try_at > :now ORDER BY next_try_at, id LIMIT :limit)",
+        {"now": now, "wallet": wallet, "reason": reason, "limit": limit},
+    )
+    if cursor.rowcount:
+        tx.touch("legs")
 
 
 def complete(tx: Tx, leg: Leg, fees_msat: int, now: int) -> None:

@@ -17,6 +17,10 @@ def put(tx: Tx, key: str, value: str) -> None:
     )
 
 
+def drop(tx: Tx, key: str) -> None:
+    tx.run("DELETE FROM meta WHERE key = ?", (key,))
+
+
 def newest_time(tx: Tx) -> int:
     """The latest time that was ever booked: a clock that is behind it is wrong."""
     row = tx.one("SELECT max(at) AS at FROM (SELECT max(at) AS at FROM journal UNION ALL SELECT max(at) FROM audit)")

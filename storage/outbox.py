@@ -54,7 +54,7 @@ def put_replaceable(
 ) -> None:
     """The newest content of a replaceable event. `meaning` is what must differ for it to be published at all, where
     that is less than the content (which may tell the time)."""
-    coordinate = f"{kind}:{d or ''}:{encrypt_to or ''}"
+    coordinate = coordinate_of(kind, d, encrypt_to)
     digest = hashlib.sha256((content if meaning is None else meaning).encode()).hexdigest()
     waiting = tx.one("SELECT 1 FROM outbox WHERE state = 'waiting' AND coordinate = ?", (coordinate,))
     if waiting is None and _last_digest(tx, coordinate) == digest:
@@ -68,6 +68,11 @@ def put_replaceable(
         "digest": digest,
     }
     _put(tx, "replaceable", body, coordinate, now, expires_in or LIFE_SECONDS)
+
+
+def coordinate_of(kind: int, d: str | None, encrypt_to: str | None) -> str:
+    """What a later event replaces. It stands in `published` for good: written otherwise, what is there is unknown."""
+    return f"{kind}:{d or ''}:{encrypt_to or ''}"
 
 
 def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now: int, stranger: bool = False) -> None:
@@ -148,6 +153,23 @@ def sign_once(tx: Tx, outgoing: Outgoing, now: int, sign: Callable[[int], str]) 
     )
     tx.run("UPDATE outbox SET event = ? WHERE id = ?", (text, outgoing.id))
     return text
+
+
+def signed(tx: Tx, coordinate: str, created_at: int) -> bool:
+    """Whether this, or one that replaces it, was signed by `sign_once`, or taken over. It is remembered for good."""
+    return (
+        tx.one("SELECT 1 FROM published WHERE coordinate = ? AND created_at >= ?", (coordinate, created_at)) is not None
+    )
+
+
+def take_over(tx: Tx, coordinate: str, created_at: int) -> None:
+    """One of ours that is not from these books is at a relay: the next is later, and is published whatever it says."""
+    tx.run(
+        "INSERT INTO published (coordinate, created_at, digest) VALUES (?, ?, '')"
+        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = ''"
+        " WHERE excluded.created_at > created_at",
+        (coordinate, created_at),
+    )
 
 
 def no_later_than(tx: Tx, latest: int) -> None:

@@ -21,6 +21,14 @@ def open_sats(tx: Tx, payee: str) -> int:
     return int(row["open"]) if row else 0
 
 
+def of_payment(tx: Tx, payment_hash: str) -> tuple[int, int] | None:
+    """What this payment paid a second time, in sats, and how much of it is still to be set off."""
+    row = tx.one(
+        "SELECT amount_sats, amount_sats - used_sats AS open FROM credits WHERE payment_hash = ?", (payment_hash,)
+    )
+    return (row["amount_sats"], row["open"]) if row else None
+
+
 def take(tx: Tx, payee: str, wanted_sats: int) -> int:
     """Sets off up to `wanted_sats` of what the payee owes, the oldest first; how much that was."""
     left = wanted_sats

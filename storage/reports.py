@@ -12,7 +12,7 @@ from typing import Any, Final
 from ledger import views
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import SettlementStatus
-from storage import attempts, legs, settlements
+from storage import attempts, holds, legs, settlements
 from storage.db import Given, Tx, conditions
 
 _EVIDENCE: Final = 50
@@ -110,6 +110,11 @@ _UNPAID: Final = {
     "failed": "FROM legs l WHERE l.status = 'failed' AND NOT EXISTS ("
     "SELECT 1 FROM settlements WHERE id = l.settlement_id AND status IN ('errored', 'processing'))",
 }
+# Open legs that no settlement shows: of orders, refunds. They are few, and so is all that is open.
+_WAITING: Final = (
+    "FROM legs l WHERE l.status = 'pending' AND l.created_at <= ? AND NOT EXISTS ("
+    "SELECT 1 FROM settlements WHERE id = l.settlement_id AND status IN ('errored', 'processing'))"
+)
 _UNMATCHED: Final = "FROM unmatched u WHERE u.settled_at <= ?"
 
 
@@ -291,6 +296,7 @@ def worklist_facts(
     kinds = (
         _unsettled(tx, now, threshold_minutes),
         _unpaid_legs(tx),
+        _waiting_legs(tx, now, threshold_minutes),
         _unmatched(tx, now, unmatched_after),
     )
     return [item for items, _ in kinds for item in items], sum(unlisted for _, unlisted in kinds)
@@ -303,6 +309,7 @@ def worklist_counts(tx: Tx, now: int, threshold_minutes: int, unmatched_after_se
         counts[bucket] += _count(tx, _UNSETTLED, (status.value, latest))
     counts[views.Bucket.SKIPPED] += _count(tx, _UNPAID["skipped"])
     counts[views.Bucket.ERRORED] += _count(tx, _UNPAID["failed"])
+    counts[views.Bucket.STUCK_PROCESSING] += _count(tx, _WAITING, (_overdue_since(now, threshold_minutes),))
     counts[views.Bucket.UNMATCHED] += _count(tx, _UNMATCHED, (_settled_until(now, unmatched_after_seconds),))
     return counts
 
@@ -319,24 +326,32 @@ def _waiting(now: int, threshold_minutes: int) -> list[tuple[SettlementStatus, v
         bucket = views.settlement_bucket(status, 0, 0)
         if bucket is not None:
             at_once = not threshold_minutes or views.settlement_bucket(status, 0, 1) is not None
-            found.append((status, bucket, now if at_once else now - threshold_minutes * 60 - 1))
+            found.append((status, bucket, now if at_once else _overdue_since(now, threshold_minutes)))
     return found
+
+
+def _overdue_since(now: int, threshold_minutes: int) -> int:
+    """The latest time at which something must have come about that is overdue now."""
+    return now - threshold_minutes * 60 - 1 if threshold_minutes else now
 
 
 def _unsettled(tx: Tx, now: int, threshold_minutes: int) -> tuple[list[views.WorklistItem], int]:
     items, unlisted = [], 0
+    held = holds.any(tx)
     for status, _, latest in _waiting(now, threshold_minutes):
         rows = tx.all(
-            f"SELECT s.*, (SELECT name FROM machines WHERE id = s.machine_id) AS machine {_UNSETTLED}"  # noqa: S608
+            "SELECT s.*, (SELECT name FROM machines WHERE id = s.machine_id) AS machine,"  # noqa: S608
+            f" (SELECT configured FROM wallets WHERE name = s.wallet) AS configured {_UNSETTLED}"
             " ORDER BY s.changed_at DESC LIMIT ?",
             (status.value, latest, _WORKLIST),
         )
         for row in rows:
             bucket = views.settlement_bucket(status, now - row["changed_at"], threshold_minutes)
             if bucket is not None:
-                items.append(
-                    views.settlement_item(bucket, settlements.from_row(row), row["machine"], row["changed_at"])
-                )
+                gone = not row["configured"] and bucket in _NEEDS_WALLET
+                why = views.gone_reason(row["wallet"]) if gone else _HELD if held and status in _PAYING else None
+                found = settlements.from_row(row)
+                items.append(views.settlement_item(bucket, found, row["machine"], row["changed_at"], why=why))
         if len(rows) == _WORKLIST:
             unlisted += _count(tx, _UNSETTLED, (status.value, latest)) - len(rows)
     return items, unlisted
@@ -360,6 +375,47 @@ def _unpaid_legs(tx: Tx) -> tuple[list[views.WorklistItem], int]:
         if len(rows) == _WORKLIST:
             unlisted += _count(tx, matching) - len(rows)
     return items, unlisted
+
+
+def _waiting_legs(tx: Tx, now: int, threshold_minutes: int) -> tuple[list[views.WorklistItem], int]:
+    """Open legs that no settlement shows."""
+    latest = _overdue_since(now, threshold_minutes)
+    rows = tx.all(
+        "SELECT l.*, (SELECT name FROM machines WHERE id = l.machine_id) AS machine,"  # noqa: S608
+        " (SELECT status FROM settlements WHERE id = l.settlement_id) AS of_status,"
+        " (SELECT configured FROM wallets WHERE name = l.wallet) AS configured,"
+        " (SELECT paused_at FROM wallets WHERE name = l.wallet) AS wallet_paused_at,"
+        " (SELECT state FROM attempts WHERE leg_id = l.id AND state IN ('ready', 'sent', 'claimed')) AS attempt"
+        f" {_WAITING} ORDER BY l.created_at DESC LIMIT ?",
+        (latest, _WORKLIST),
+    )
+    items = []
+    for row in rows:
+        found = legs.from_row(row)
+        settlement_status = SettlementStatus(row["of_status"]) if row["of_status"] else None
+        bucket = views.waiting_leg_bucket(settlement_status, now - row["created_at"], threshold_minutes)
+        if bucket is not None:
+            items.append(views.leg_item(bucket, found, row["machine"], why=_what_it_waits_for(tx, found, row)))
+    return items, _count(tx, _WAITING, (latest,)) - len(rows) if len(rows) == _WORKLIST else 0
+
+
+def _what_it_waits_for(tx: Tx, leg: Leg, row: sqlite3.Row) -> str | None:
+    if not row["configured"]:
+        return views.gone_reason(leg.wallet)
+    if row["attempt"] in _IN_DOUBT:
+        return _IN_DOUBT[row["attempt"]]
+    if not legs.may_be_paid(tx, leg):
+        return "payments to it are stopped"
+    return "its wallet can't pay now" if row["wallet_paused_at"] is not None else None
+
+
+_HELD: Final = "a payment of it is open, and the bot holds all payments: status"
+_PAYING: Final = (SettlementStatus.PROCESSING,)
+_NEEDS_WALLET: Final = frozenset({views.Bucket.UNVERIFIED, views.Bucket.STUCK_PROCESSING})
+_IN_DOUBT: Final = {
+    "sent": "its wallet has not said what became of it",
+    "claimed": "its wallet says paid, without proof",
+}
 
 
 def _settled_until(now: int, after_seconds: int) -> int:

@@ -48,6 +48,11 @@ def clear(tx: Tx, machine_id: int | None) -> bool:
     return cursor.rowcount == 1
 
 
+def known(tx: Tx, target: str) -> bool:
+    """Whether any rule, also one that was replaced, has a share for this target."""
+    return tx.one("SELECT 1 FROM split_shares WHERE target = ? LIMIT 1", (target,)) is not None
+
+
 def without_rule(tx: Tx) -> list[str]:
     """The names of the active machines for which no rule is in force: operator fees stay in the wallet there."""
     if own(tx, None) is not None:

@@ -1,4 +1,4 @@
-"""What is stopped: all payments, a machine's or an LP's. The order that was said last stands, not the last to come."""
+"""What is stopped: all payments, a machine's, a payee's. The order that was said last stands, not the last to come."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def of_lp_itself(lp_id: int) -> str:
     """The name of the switch with which an LP freezes itself. A switch of its own: whatever an LP says, and whenever,
     never stands against what an operator said."""
     return f"lp:{lp_id}:itself"
+
+
+def of_payee(payee: str) -> str:
+    """The name of the switch with which a payee that is no LP is frozen: `platform`, a partner, a customer."""
+    return f"payee:{payee}"
 
 
 def frozen(tx: Tx, lp_id: int) -> bool:

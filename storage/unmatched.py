@@ -37,6 +37,12 @@ def number(tx: Tx) -> int:
     return row["number"] if row else 0
 
 
+def forget(tx: Tx, payment_hash: str, wallet: str) -> None:
+    """Something explains this payment now."""
+    if tx.run("DELETE FROM unmatched WHERE payment_hash = ? AND wallet = ?", (payment_hash, wallet)).rowcount:
+        mark_view(tx, "worklist")
+
+
 def forget_explained(tx: Tx) -> None:
     """Drops what a settlement or attempt that came later explains."""
     cursor = tx.run(

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -73,13 +74,58 @@ def inspect_file(path: Path) -> None:
         raise StorageError(f"{path.name} is damaged ({damage[0]}): restore a backup")
 
 
+def check_everything(tx: Tx) -> Report:
+    """The file and the books, as this transaction sees them."""
+    report = Report()
+    report.add(_check_file(tx.sql))
+    check_books(tx, report)
+    return report
+
+
+def look_quickly(tx: Tx) -> list[Violation]:
+    """The sums that SQL can form by itself, so that a bot need not pay before they were looked at."""
+    return [
+        Violation(rule, row["ref"], row["detail"])
+        for rule, statement in _SUMS.items()
+        for row in tx.all(f"{statement} LIMIT {MAX_LISTED}")
+    ]
+
+
+_SUMS: Final = {
+    "journal_balance": (
+        "SELECT commodity AS ref, 'all entries sum to ' || sum(amount) AS detail FROM postings"
+        " GROUP BY commodity HAVING sum(amount) <> 0"
+    ),
+    "one_live_attempt": (
+        "SELECT 'P' || leg_id AS ref, count(*) || ' live attempts' AS detail FROM attempts"
+        " WHERE state IN ('ready', 'sent', 'claimed') GROUP BY leg_id HAVING count(*) > 1"
+    ),
+    "one_settled_attempt": (
+        "SELECT 'P' || leg_id AS ref, count(*) || ' attempts settled, none of them as surplus' AS detail FROM attempts"
+        " WHERE state = 'settled' AND surplus = 0 GROUP BY leg_id HAVING count(*) > 1"
+    ),
+    "completed_without_payment": (
+        "SELECT 'P' || l.id AS ref, (l.amount_sats - l.credit_sats) * 1000 || ' msat were due, '"
+        " || coalesce(sum(a.amount_msat), 0) || ' settled' AS detail FROM legs l"
+        " LEFT JOIN attempts a ON a.leg_id = l.id AND a.state = 'settled' AND a.surplus = 0"
+        " WHERE l.status IN ('completed', 'refunded') GROUP BY l.id"
+        " HAVING coalesce(sum(a.amount_msat), 0) <> (l.amount_sats - l.credit_sats) * 1000"
+    ),
+    "negative_balance": (
+        "SELECT 'L' || lp_id || '@m' || machine_id AS ref,"
+        " deposited_minor - paid_minor - reserved_minor || ' minor units' AS detail FROM enrolments"
+        " WHERE deposited_minor - paid_minor - reserved_minor < 0"
+    ),
+}
+
+
 def check_books(tx: Tx, report: Report) -> None:
     """Adds to `report` what is wrong with the books as this transaction sees them."""
     facts = Facts(tx)
     reading = read_journal(facts.journal())
     report.add(reading.violations)
     report.add(Violation("audit_chain", f"A{number}", "its hash does not fit") for number in facts.audit_breaks())
-    must = expected(_settlements(facts, report), _other_legs(facts, report), facts.deposits())
+    must = expected(_settlements(facts, report), _other_legs(facts, report), facts.deposits(), facts.trials())
     report.add(check_accounts(must, reading))
     for enrolment in facts.enrolments():
         report.add(check_enrolment(enrolment))
@@ -121,3 +167,29 @@ def _check_file(raw: sqlite3.Connection) -> Iterator[Violation]:
             yield Violation("file", "database", str(row[0]).replace("\n", " "))
     for row in raw.execute("PRAGMA foreign_key_check"):
         yield Violation("file", f"{row[0]} {row[1]}", f"it names a row of {row[2]} that is not there")
+    yield from _check_schema(raw)
+
+
+def _check_schema(raw: sqlite3.Connection) -> Iterator[Violation]:
+    """The tables, indexes and triggers are those of the migrations: without a trigger nothing refuses what must never
+    be."""
+    if version_of(raw) != len(migration_files()):
+        return
+    there = _schema_of(raw)
+    must = _right_schema()
+    for name in sorted(must.keys() | there.keys()):
+        if there.get(name) != must.get(name):
+            yield Violation("schema", name, f"{name} is {'not as it was made' if name in there else 'missing'}")
+
+
+def _schema_of(raw: sqlite3.Connection) -> dict[str, str]:
+    rows = raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    return {row[0]: row[1] for row in rows}
+
+
+@cache
+def _right_schema() -> dict[str, str]:
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for _, file in migration_files():
+            fresh.executescript(file.read_text(encoding="utf-8"))
+        return _schema_of(fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.decide.attempt import WalletProfile
@@ -16,6 +17,14 @@ class Wallet:
     wallet_pubkey: str
     client_pubkey: str
     profile: WalletProfile
+    profile_since: int
+    """What was sent before that is judged as by an unknown wallet; 0 where the configuration names the profile."""
+    profile_found: str | None
+    """What the profile was found by, JSON; None where the configuration names it, or nothing was found yet."""
+    repays: bool
+    """Whether it may be asked to pay an invoice again that failed there."""
+    configured: bool
+    """False: its connection was taken out of the configuration."""
     paused_reason: str | None
     paused_at: int | None
     missing_msat: int
@@ -42,6 +51,10 @@ def from_row(row: sqlite3.Row) -> Wallet:
         wallet_pubkey=row["wallet_pubkey"],
         client_pubkey=row["client_pubkey"],
         profile=WalletProfile(row["profile"]),
+        profile_since=row["profile_since"],
+        profile_found=row["profile_found"],
+        repays=bool(row["repays"]),
+        configured=bool(row["configured"]),
         paused_reason=row["paused_reason"],
         paused_at=row["paused_at"],
         missing_msat=row["missing_msat"],
@@ -79,8 +92,9 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
         keys,
     )
     tx.run(
-        "UPDATE wallets SET profile = 'unknown', balance_msat = NULL, balance_at = NULL, last_answer_at = NULL,"
-        " scanned_until = 0, created_at = :now WHERE name = :name AND wallet_pubkey <> :wallet",
+        "UPDATE wallets SET profile = 'unknown', profile_since = 0, profile_found = NULL, repays = 1,"
+        " balance_msat = NULL, balance_at = NULL, last_answer_at = NULL, scanned_until = 0, created_at = :now"
+        " WHERE name = :name AND wallet_pubkey <> :wallet",
         keys,
     )
     tx.run(
@@ -92,8 +106,35 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
     )
 
 
+def set_configured(tx: Tx, names: Iterable[str]) -> None:
+    """These and no others have a connection in the configuration."""
+    tx.run("UPDATE wallets SET configured = 0")
+    tx.many("UPDATE wallets SET configured = 1 WHERE name = ?", [(name,) for name in names])
+
+
 def set_profile(tx: Tx, name: str, profile: WalletProfile) -> None:
-    tx.run("UPDATE wallets SET profile = ? WHERE name = ?", (profile.value, name))
+    """The configuration names it: it holds for whatever is still open, too."""
+    tx.run(
+        "UPDATE wallets SET profile = :profile, profile_since = 0, profile_found = NULL, repays = :repays"
+        " WHERE name = :name",
+        {"name": name, "profile": profile.value, "repays": int(profile is not WalletProfile.LNBITS)},
+    )
+
+
+def forget_named_profile(tx: Tx, name: str) -> None:
+    """The configuration names none any more, and what was found counts. While nothing is, it is an unknown wallet."""
+    tx.run("UPDATE wallets SET profile = 'unknown' WHERE name = ? AND profile_found IS NULL", (name,))
+
+
+def find_profile(tx: Tx, name: str, profile: WalletProfile, found: str, *, repays: bool, now: int) -> None:
+    """What the wallet turned out to be, and by what (JSON). A profile that differs from the one before holds for what
+    is sent from now on: what is open was perhaps sent by another wallet behind the same connection."""
+    tx.run(
+        "UPDATE wallets SET profile_since = CASE profile WHEN :profile THEN profile_since ELSE :now END,"
+        " profile = :profile, profile_found = :found, repays = :repays WHERE name = :name",
+        {"name": name, "profile": profile.value, "found": found, "repays": int(repays), "now": now},
+    )
+    tx.touch("wallets")
 
 
 def set_balance(tx: Tx, name: str, balance_msat: int, now: int) -> None:
@@ -152,6 +193,32 @@ def resume(tx: Tx, name: str | None = None) -> int:
     )
     tx.touch("wallets", "legs")
     return cursor.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What a wallet still has to do."""
+
+    payments: int
+    """Legs that are owed from it."""
+    in_doubt: int
+    """Attempts of which it has not said what became of them."""
+    settlements: int
+    """Whose payment it has not shown."""
+
+    @property
+    def any(self) -> bool:
+        return bool(self.payments or self.in_doubt or self.settlements)
+
+
+def open_work(tx: Tx, name: str) -> OpenWork:
+    row = tx.one(
+        "SELECT (SELECT count(*) FROM legs WHERE wallet = :name AND status = 'pending') AS payments,"
+        " (SELECT count(*) FROM attempts WHERE wallet = :name AND state IN ('sent', 'claimed')) AS in_doubt,"
+        " (SELECT count(*) FROM settlements WHERE wallet = :name AND status = 'unverified') AS settlements",
+        {"name": name},
+    )
+    return OpenWork(row["payments"], row["in_doubt"], row["settlements"]) if row else OpenWork(0, 0, 0)
 
 
 def unresolved(tx: Tx, name: str) -> bool:

@@ -16,7 +16,7 @@ import structlog
 
 from bot.wallets import Wallet
 from bot.workers.wakeup import Bell
-from handlers import payment
+from handlers import past, payment
 from handlers.payment import Go, PaymentPolicy
 from ledger.model import Attempt, Leg
 from ledger.states import AttemptState
@@ -146,7 +146,7 @@ class Payer:
         """Whether what is ready may leave, or is to be dropped; what somebody holds must not take others' places."""
         leg = legs.get(tx, attempt.leg_id)
         late = attempt.expires_at - now < self._policy.invoice_min_left
-        return late or leg is None or legs.may_be_paid(tx, leg)
+        return late or leg is None or payment.may_leave(tx, attempt, leg, self._policy, now)
 
     def _take(self, leg_id: int, attempt: Attempt | None) -> None:
         self._in_hand.add(leg_id)
@@ -243,13 +243,14 @@ class Payer:
         async with self._slots:
             if not self._may_pay() or attempt.state is not AttemptState.READY:
                 return
-            now = self._clock.now()
             try:
                 await self._wallet.client.ready()
+                metadata = await self._db.read(lambda tx: past.metadata(tx, attempt.leg_id))
+                now = self._clock.now()  # nothing is waited for until it is signed: the clock may leap meanwhile
                 request = self._wallet.client.prepare_pay(
                     attempt.invoice,
                     expires_at=payment.request_lifetime(attempt, self._policy, now),
-                    metadata={"leg": f"P{attempt.leg_id}"},
+                    metadata=metadata,
                 )
             except WalletTrouble as trouble:
                 log.info("wallet_not_ready", wallet=self._wallet.name, reason=str(trouble))

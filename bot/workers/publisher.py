@@ -44,7 +44,9 @@ class Publisher:
         self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._in_hand: set[int] = set()
 
-    async def run(self) -> None:
+    async def run(self, may_begin: asyncio.Event) -> None:
+        """Runs for ever. `may_begin` is set once what relays keep of us need not be kept from being replaced."""
+        await may_begin.wait()
         async with asyncio.TaskGroup() as group:
             while True:
                 if not self._relays.connected():

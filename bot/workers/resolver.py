@@ -14,7 +14,7 @@ import structlog
 
 from bot.wallets import Wallet
 from bot.workers.wakeup import Bell
-from handlers import payment
+from handlers import past, payment
 from handlers.payment import PaymentPolicy
 from ledger.decide.attempt import Dossier, may_pay_again, resend_due
 from ledger.model import Attempt
@@ -133,9 +133,12 @@ class Resolver:
         request = resend_due(dossier, self._clock.now(), self._policy.attempt)
         if request is None or not self._may_pay():
             return
-        text = await self._db.read(lambda tx: attempts.request_event(tx, request.event_id))
-        await self._db.write(lambda tx: attempts.set_published(tx, request.event_id, self._clock.now()))
-        await self._wallet.client.publish(SignedRequest.load(text, dossier.attempt.payment_hash))
+        payment_hash, policy = dossier.attempt.payment_hash, self._policy
+        text = await self._db.write(
+            lambda tx: payment.say_again(tx, payment_hash, request.event_id, policy, self._clock.now())
+        )
+        if text is not None:
+            await self._wallet.client.publish(SignedRequest.load(text, payment_hash))
 
     async def _pay_again(self, payment_hash: str) -> None:
         """A further request for the same invoice, where none lives any more and the wallet knows nothing of it."""
@@ -143,12 +146,13 @@ class Resolver:
         now = self._clock.now()
         if dossier is None or not self._may_pay() or not may_pay_again(dossier, now, self._policy.attempt):
             return
+        leg_id = dossier.attempt.leg_id
         request = self._wallet.client.prepare_pay(
             dossier.attempt.invoice,
             expires_at=payment.request_lifetime(dossier.attempt, self._policy, now),
-            metadata={"leg": f"P{dossier.attempt.leg_id}"},
+            metadata=await self._db.read(lambda tx: past.metadata(tx, leg_id)),
         )
-        if await self._db.write(lambda tx: payment.pay_again(tx, payment_hash, request, now)):
+        if await self._db.write(lambda tx: payment.pay_again(tx, payment_hash, request, self._policy, now)):
             await self._wallet.client.publish(request)
 
     async def _ask(self, attempt: Attempt) -> EvidenceClass:

@@ -1,12 +1,15 @@
-"""`target freeze`, `target unfreeze`: nothing is paid to one LP, by an operator's word or by its own.
+"""`target freeze`, `target unfreeze`: nothing is paid to one payee, by an operator's word or, of an LP, by its own.
 
 The two words are two switches. What an LP says of itself never lifts what an operator said, in whatever order the two
-come in; an operator lifts both.
+come in; an operator lifts both. The platform and partners are no LPs: they are named by where their sats go, or by a
+payment to them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from dataclasses import dataclass
+from typing import Any, Final
 
 from handlers import notices
 from handlers.commands import lookup
@@ -15,11 +18,17 @@ from handlers.commands.own import targets
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import LP, OPERATOR, Role
+from ledger.decide.distribution import split_payee
 from ledger.errors import Code, Refusal
+from ledger.model import Leg
 from nwc.keys import npub_of
-from storage import lps, switches
+from nwc.targets import BadTarget, parse_target
+from storage import legs, lps, platform, splits, switches
 from storage.lps import Lp
 from storage.switches import Switch
+
+PLATFORM: Final = "platform"
+_PAYMENT: Final = re.compile(r"[Pp][0-9]{1,15}")
 
 
 class Freeze(Params):
@@ -42,7 +51,9 @@ class Unfreeze(Params):
 )
 def target_freeze(ctx: Context, params: Freeze) -> dict[str, Any]:
     """Nothing more is paid to this LP, until unfreeze. What is on its way can't be called back."""
-    return _say(ctx, _whom(ctx, params.lp), Switch(True, _said_at(ctx), ctx.sender, params.reason))
+    said = Switch(True, _said_at(ctx), ctx.sender, params.reason)
+    payee = _payee(ctx, params.lp)
+    return _say_of_payee(ctx, payee, said) if payee is not None else _say(ctx, _whom(ctx, params.lp), said)
 
 
 @command(
@@ -50,6 +61,9 @@ def target_freeze(ctx: Context, params: Freeze) -> dict[str, Any]:
 )
 def target_unfreeze(ctx: Context, params: Unfreeze) -> dict[str, Any]:
     """Pays this LP again. An LP lifts only what it froze itself."""
+    payee = _payee(ctx, params.lp)
+    if payee is not None:
+        return _say_of_payee(ctx, payee, Switch(False, _said_at(ctx), ctx.sender, None))
     who = _whom(ctx, params.lp)
     if not _operator(ctx) and switches.paused(ctx.tx, switches.of_lp(who.id)):
         raise Refusal(Code.FORBIDDEN, "the operator has frozen your payments: write to the operator")
@@ -65,11 +79,74 @@ def _said_at(ctx: Context) -> int:
     return min(ctx.message.said_at, ctx.now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Payee:
+    """A payee that is no LP."""
+
+    payee: str
+    name: str
+    """As it is typed in these orders."""
+    target: str | None
+
+
+def _payee(ctx: Context, text: str | None) -> _Payee | None:
+    """Whom an operator names by a payment's id, by `platform` or by a target; None where it may be an LP."""
+    if text is None or not _operator(ctx) or lps.by_name(ctx.tx, text) is not None:
+        return None
+    if leg := _leg(ctx, text):
+        return _Payee(leg.payee, f"P{leg.id}", leg.target) if leg.lp_id is None else None
+    of_platform = platform.load(ctx.tx).target
+    if text.lower() == PLATFORM:
+        return _Payee(PLATFORM, PLATFORM, of_platform)
+    try:
+        target = parse_target(text, allow_private=ctx.settings.allow_private_targets)
+    except BadTarget:
+        return None
+    if target.value == of_platform:
+        return _Payee(PLATFORM, PLATFORM, of_platform)
+    return _Payee(split_payee(target.value), target.shown, target.value) if splits.known(ctx.tx, target.value) else None
+
+
+def _leg(ctx: Context, text: str) -> Leg | None:
+    """The payment that is named, if one is. Refuses `not_found`."""
+    if not _PAYMENT.fullmatch(text):
+        return None
+    found = legs.get(ctx.tx, int(text[1:]))
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, "there is no payment P{id}: payment list", field="lp", id=int(text[1:]))
+    return found
+
+
+def _say_of_payee(ctx: Context, who: _Payee, said: Switch) -> dict[str, Any]:
+    name = switches.of_payee(who.payee)
+    before = switches.get(ctx.tx, name)
+    obeyed = switches.say(ctx.tx, name, said)
+    after = switches.get(ctx.tx, name)
+    assert after is not None
+    ctx.record(who.name, before={"frozen": before is not None and before.paused}, after={"frozen": after.paused})
+    return {
+        "lp": None,
+        "npub": None,
+        "name": who.name,
+        "yourself": False,
+        "frozen": after.paused,
+        "by": "operator" if after.paused else None,
+        "reason": after.reason if after.paused else None,
+        "since": after.said_at,
+        "obeyed": obeyed,
+        "target": lookup.shown_target(who.target),
+        "next_target": None,
+        "next_target_at": None,
+    }
+
+
 def _whom(ctx: Context, text: str | None) -> Lp:
-    """An operator names an LP, an LP means itself; of others it learns nothing."""
+    """An operator names an LP, or a payment to it; an LP means itself, and of others it learns nothing."""
     own = lps.by_pubkey(ctx.tx, ctx.sender)
     if text is not None and _operator(ctx):
-        return lookup.lp(ctx, text)
+        leg = _leg(ctx, text)
+        paid = lps.get(ctx.tx, leg.lp_id) if leg is not None and leg.lp_id is not None else None
+        return paid or lookup.lp(ctx, text)
     if own is None:
         raise Refusal(Code.BAD_REQUEST, "lp is missing, for example: freeze ana", field="lp")
     if text is not None and text.lower() not in (own.name.lower(), own.pubkey, npub_of(own.pubkey)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import money_orders
-from handlers.commands import registry
+from handlers import missing_reports, money_orders
+from handlers.commands import holds, registry
 from handlers.commands.fields import Name, Params
 from handlers.commands.grammar import tokens
 from handlers.commands.registry import command
@@ -81,8 +81,9 @@ def status(ctx: Context, params: Nothing) -> dict[str, Any]:
         "version": ctx.settings.version,
         "uptime_seconds": max(0, ctx.now - ctx.live.started_at),
         "paused": switches.paused(ctx.tx),
+        "holds": holds.shapes(ctx.tx),
         "paused_machines": switches.paused_machines(ctx.tx),
-        "relays": [{"url": relay.url, "up": relay.up} for relay in ctx.live.relays],
+        "relays": [{"url": relay.url, "up": relay.up, "withholding": relay.withholding} for relay in ctx.live.relays],
         "wallets": [
             {
                 "name": wallet.name,
@@ -95,6 +96,7 @@ def status(ctx: Context, params: Nothing) -> dict[str, Any]:
             if wallet.name in ctx.settings.wallets
         ],
         "worklist": {bucket.value: counts[bucket] for bucket in Bucket},
+        "missing_reports": missing_reports.of_all(ctx.tx, ctx.now),
         "last_settlement_at": reports.last_settlement_at(ctx.tx),
         "strangers": [{"pubkey": pubkey, "npub": npub_of(pubkey), "at": at} for pubkey, at in ctx.live.strangers],
     }

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
+from handlers import missing_reports
 from handlers.commands import lookup, shapes
 from handlers.commands.fields import Currency, Flag, Fraction, Key, Name, Params
 from handlers.commands.paging import Listing, Paged, listing
@@ -148,6 +149,7 @@ def machine_show(ctx: Context, params: MachineShow) -> dict[str, Any]:
     return {
         **_shape(ctx, found),
         "telemetry_age_seconds": None,
+        "missing_reports": missing_reports.of_machine(ctx.tx, found.id, ctx.now),
         "totals": {
             "settlements": totals.settlements,
             "principal_sats": totals.principal_sats,

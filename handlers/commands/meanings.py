@@ -30,6 +30,7 @@ _ANYWHERE: Final[Mapping[str, str]] = {
     "forward_to": phrase("where to forward to"),
     "fraction": phrase("the part that was dispensed, such as 40%"),
     "hash_end": phrase("the last 8 digits of the payment hash: payment show has them"),
+    "hold": phrase("what is held, such as books: status says so"),
     "language": phrase("en or es"),
     "legs": phrase('shares joined by +: 60% ana@example.com "Ana" + 40% npub1… "Ops"'),
     "limit": phrase("how many, from 1 to 200"),
@@ -72,9 +73,15 @@ _OF_ONE: Final[Mapping[tuple[str, str], str]] = {
     ("machine add", "name"): phrase("a name, such as sintra"),
     ("machine set", "name"): phrase("a name, such as sintra"),
     ("platform set", "target"): phrase("where the platform fee is paid; none for nowhere"),
+    ("forgotten drop", "hash_end"): phrase("the last 8 digits of the payment hash: forgotten list has them"),
+    ("forgotten match", "hash_end"): phrase("the last 8 digits of the payment hash: forgotten list has them"),
     ("settlement partial", "sats"): phrase("the principal that was dispensed, in sats"),
     ("settlement refund", "sats"): phrase("how many sats; without it all that is left"),
     ("settlement refund", "target"): phrase("where the customer wants the sats, or an invoice"),
+    ("target freeze", "lp"): phrase("an LP's name or key; or platform, a partner's target, a payment's id such as P40"),
+    ("target unfreeze", "lp"): phrase(
+        "an LP's name or key; or platform, a partner's target, a payment's id such as P40"
+    ),
     ("wallet list", "before"): phrase("the wallets after this name"),
 }
 """Where a command means something of its own: (command, parameter)."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers import holding
+from handlers.commands import holds as held
 from handlers.commands import lookup
 from handlers.commands.fields import Key, Params
 from handlers.commands.registry import command
-from handlers.context import Context
+from handlers.context import Context, Question
 from handlers.roles import OPERATOR
-from storage import switches, wallets
+from ledger.errors import Refusal
+from storage import holds, switches, wallets
 from storage.settlements import mark_view
 from storage.switches import PAYMENTS, Switch
 
@@ -27,7 +30,20 @@ def pause(ctx: Context, params: Pause) -> dict[str, Any]:
 @command("resume", roles=OPERATOR, changes=True, places=("machine",), example="resume sintra")
 def resume(ctx: Context, params: Pause) -> dict[str, Any]:
     """Pays again; wallets that had stopped for lack of sats are tried again too."""
-    return _say(ctx, params, paused=False)
+    checked = params.machine is None and _recheck(ctx)
+    return _say(ctx, params, paused=False) | {"checked": checked}
+
+
+def _recheck(ctx: Context) -> bool:
+    """Where the books were found broken, all of them are checked once more; True where they hold by now. What can't be
+    checked stays held."""
+    if holds.get(ctx.tx, holds.BOOKS) is None:
+        return False
+    try:
+        found = ctx.ask(Question("verify"))
+    except Refusal:
+        return False
+    return holding.recheck(ctx.tx, found, ctx.now)
 
 
 def _say(ctx: Context, params: Pause, *, paused: bool) -> dict[str, Any]:
@@ -50,4 +66,6 @@ def _say(ctx: Context, params: Pause, *, paused: bool) -> dict[str, Any]:
         "since": after.said_at,
         "obeyed": obeyed,
         "all_paused": switches.paused(ctx.tx),
+        "checked": False,
+        "holds": held.shapes(ctx.tx),
     }

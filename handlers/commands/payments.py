@@ -15,7 +15,7 @@ from handlers.roles import OPERATOR
 from ledger.errors import Code, Refusal
 from ledger.model import Leg
 from ledger.states import AttemptState, LegStatus
-from storage import attempts, audit_log, legs, reports, stories, switches, wallets
+from storage import attempts, audit_log, holds, legs, payee_credits, reports, stories, switches, wallets
 from storage.reports import LegFilter, LegRow
 
 _AUDIT: Final = 20
@@ -76,6 +76,7 @@ def payment_show(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
         "wallet": row.leg.wallet,
         "credit_sats": row.leg.credit_sats,
         "tries": row.leg.tries,
+        "paid_twice": _paid_twice(ctx, row.leg.id),
         "attempts": [
             {**each, "requests": [asdict(made) for made in stories.requests_of(ctx.tx, each["payment_hash"])]}
             for each in attempt_shapes(ctx, row.leg.id)
@@ -83,6 +84,13 @@ def payment_show(ctx: Context, params: PaymentNamed) -> dict[str, Any]:
         "audit": [audit.shape(ctx, line) for line in lines],
         "next": _next(ctx, row.leg),
     }
+
+
+def _paid_twice(ctx: Context, leg_id: int) -> dict[str, int] | None:
+    """What the payee got beyond its due, and how much of it no next payment has set off yet."""
+    made = [payee_credits.of_payment(ctx.tx, each.payment_hash) for each in attempts.of_leg(ctx.tx, leg_id)]
+    found = [each for each in made if each is not None]
+    return {"sats": sum(sats for sats, _ in found), "open_sats": sum(left for _, left in found)} if found else None
 
 
 def _release_preview(ctx: Context, params: PaymentRelease) -> dict[str, Any]:
@@ -189,10 +197,15 @@ def _next(ctx: Context, leg: Leg) -> dict[str, Any]:
         return {"step": "retry_by_operator", "at": None}
     if leg.status is not LegStatus.PENDING:
         return {"step": "nothing", "at": None}
+    wallet = wallets.get(ctx.tx, leg.wallet)
+    if wallet is not None and not wallet.configured:
+        return {"step": "wait_for_connection", "at": None}
     live = next((each for each in attempts.of_leg(ctx.tx, leg.id) if each.state in _LOOKED_FOR), None)
     if live is not None:
         step = {AttemptState.READY: "send", AttemptState.SENT: "ask_wallet", AttemptState.CLAIMED: "look_for_proof"}
         return {"step": step[live.state], "at": live.next_check_at}
+    if holds.any(ctx.tx):
+        return {"step": "wait_for_hold", "at": None}
     if switches.paused(ctx.tx):
         return {"step": "wait_for_resume", "at": None}
     if switches.paused(ctx.tx, switches.of_machine(leg.machine_id)):

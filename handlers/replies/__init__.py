@@ -12,9 +12,11 @@ from typing import Any, Final
 from handlers.replies import (
     corrections,
     general,
+    holding,
     lps,
     machines,
     notices,
+    past,
     payments,
     people,
     reports,
@@ -29,9 +31,11 @@ from ledger.errors import Refusal
 TEXTS: Final[Mapping[str, Wording]] = {
     **corrections.TEXTS,
     **general.TEXTS,
+    **holding.TEXTS,
     **lps.TEXTS,
     **machines.TEXTS,
     **notices.TEXTS,
+    **past.TEXTS,
     **payments.TEXTS,
     **people.TEXTS,
     **reports.TEXTS,

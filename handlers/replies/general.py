@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from handlers.replies import names
+from handlers.replies import names, stored
 from handlers.replies.plain import MAX_LINES, facts, lines
 from handlers.replies.words import Wording, Words
 
@@ -101,6 +101,22 @@ def _wallet(each: Mapping[str, Any], w: Words) -> str:
     return w("Wallet {wallet}: {facts}", wallet=each["name"], facts=found)
 
 
+def _withholding(relays: Sequence[Mapping[str, Any]], w: Words) -> str | None:
+    found = [relay["url"] for relay in relays if relay["withholding"]]
+    return w("They take messages and deliver none: {relays}", relays=", ".join(found[:3])) if found else None
+
+
+def _missing(machines: Sequence[Mapping[str, Any]], w: Words) -> str | None:
+    if not machines:
+        return None
+    found = facts([f"{each['machine']} ({each['count']})" for each in machines[:5]])
+    return w(
+        "Reports that never came: {machines}. Which: machine show {machine}",
+        machines=found,
+        machine=machines[0]["machine"],
+    )
+
+
 def _relays(relays: Sequence[Mapping[str, Any]], w: Words) -> str:
     down = [relay["url"] for relay in relays if not relay["up"]]
     if not down:
@@ -121,20 +137,33 @@ def _paused_machines(names_: Sequence[str], w: Words) -> str | None:
     return w("Paused: {machines}. To go on: {order}", machines=paused, order=f"resume {names_[0]}")
 
 
+def _state(r: Mapping[str, Any], w: Words) -> str:
+    if r["holds"]:
+        why = stored.first_reason(r["holds"], w)
+        return (
+            w("Payments are paused, and held besides: {why}", why=why)
+            if r["paused"]
+            else w("Nothing is paid: {why}", why=why)
+        )
+    return w("All payments are paused: resume") if r["paused"] else w("Running, payments are on.")
+
+
 def _status(r: Mapping[str, Any], w: Words) -> str:
     counts = [f"{names.name(w, names.BUCKETS, bucket)}: {count}" for bucket, count in r["worklist"].items() if count]
     left = len(r["wallets"]) - 5
     return lines(
         [
-            w("All payments are paused: resume") if r["paused"] else w("Running, payments are on."),
+            _state(r, w),
             _paused_machines(r["paused_machines"], w),
             w("Version {version}, up {time}", version=r["version"], time=w.duration(r["uptime_seconds"])),
             _relays(r["relays"], w),
+            _withholding(r["relays"], w),
             *[_wallet(each, w) for each in r["wallets"][:5]],
             w("and {count} more wallets: wallet list", count=left) if left > 0 else None,
             w("Needs a person: {counts}. Say worklist.", counts=", ".join(counts))
             if counts
             else w("Nothing needs a person."),
+            _missing(r["missing_reports"], w),
             w("Last settlement: {time}", time=w.moment(r["last_settlement_at"])),
         ]
     )
@@ -150,10 +179,16 @@ def _switched(r: Mapping[str, Any], w: Words) -> str:
             else w("Payments are paused. What comes in is still recorded.")
         )
         tail = w("To go on: {command}", command=f"resume {machine}" if machine else "resume")
+    elif r["holds"]:
+        why = stored.first_reason(r["holds"], w)
+        state = w("The pause is over, and nothing is paid all the same: {why}", why=why)
+        tail = w("To go on all the same: hold lift {hold} REASON", hold=r["holds"][0]["name"])
     else:
         state = w("{machine}: payments are on.", machine=machine) if machine else w("Payments are on.")
         if machine and r["all_paused"]:
             tail = w("All payments are still paused: resume")
+        elif r["checked"]:
+            tail = w("Checked again: the books hold.")
     late = None if r["obeyed"] else w("A newer order, of {time}, stands.", time=w.moment(r["since"]))
     return lines([state, late, tail])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from handlers.replies.general import ask_for_code
-from handlers.replies.plain import facts, lines, listed
+from handlers.replies.plain import facts, lines, listed, ranges
 from handlers.replies.words import Wording, Words
 
 
@@ -59,6 +59,9 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
         [
             *_facts(r, w),
             w("Last heard: {time}", time=w.moment(r["last_seen_at"])),
+            w("Reports that never came: {numbers}", numbers=ranges(r["missing_reports"]))
+            if r["missing_reports"]
+            else None,
             volume,
             w("Its transactions: {order}", order=f"settlement list {r['machine']}"),
         ]

@@ -95,6 +95,8 @@ WALLET_STOPS: Final[Mapping[str, str]] = {
     "quota": phrase("the connection's budget is used up"),
     "revoked": phrase("the connection may not pay any more"),
     "rate_limited": phrase("it asked us to slow down"),
+    "unfit": phrase("it does not offer what is needed to follow payments up"),
+    "gone": phrase("its connection is not in the configuration"),
 }
 """Why nothing is paid from a wallet for now."""
 

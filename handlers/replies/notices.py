@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from handlers.replies.plain import facts, lines, short_key
+from handlers.replies.plain import facts, lines, ranges, short_key
 from handlers.replies.words import Wording, Words
 
 
@@ -84,6 +84,41 @@ def _wallet_slow(r: Mapping[str, Any], w: Words) -> str:
     )
 
 
+def _wallet_unfit(r: Mapping[str, Any], w: Words) -> str:
+    return w(
+        "Nothing is paid from wallet {wallet}: it does not offer {methods}, so nobody could find out what became of a "
+        "payment. Allow that for the connection, in the wallet; it goes on by itself then.",
+        wallet=r["wallet"],
+        methods=", ".join(r["methods"]),
+    )
+
+
+def _wallet_fit(r: Mapping[str, Any], w: Words) -> str:
+    return w("Wallet {wallet} offers all that is needed now: payments from it go on.", wallet=r["wallet"])
+
+
+def _wallet_gone(r: Mapping[str, Any], w: Words) -> str:
+    """What waits there is named as far as it is there."""
+    waiting = [
+        w("payments: {count}", count=r["payments"]) if r["payments"] else None,
+        w("of them in doubt: {count}", count=r["in_doubt"]) if r["in_doubt"] else None,
+        w("settlements not proven: {count}", count=r["settlements"]) if r["settlements"] else None,
+    ]
+    return lines(
+        [
+            w(
+                "The connection of wallet {wallet} is no longer in the configuration, and something of it is open.",
+                wallet=r["wallet"],
+            ),
+            facts(waiting),
+            w(
+                "Nobody pays it or asks what became of it. Put the connection back until it is done. See what it is: "
+                "worklist"
+            ),
+        ]
+    )
+
+
 def _wallet_filled(r: Mapping[str, Any], w: Words) -> str:
     return w("Wallet {wallet} has {sats}: payments from it go on.", wallet=r["wallet"], sats=w.sats(r["balance_sats"]))
 
@@ -107,6 +142,45 @@ def _fixed_mode_ended(r: Mapping[str, Any], w: Words) -> str:
     )
 
 
+def _missing_reports(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w(
+                "{machine}: reports {numbers} of its count never came, though later ones did.",
+                machine=r["machine"],
+                numbers=ranges(r["missing"]),
+            ),
+            w("If the machine can't send them again, look for payments without a settlement: worklist"),
+            w("To enter one: help settlement add"),
+        ]
+    )
+
+
+def _relay_withholds(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w(
+                "Relay {relay} takes messages and delivers none: what is sent to me only there does not arrive.",
+                relay=r["relay"],
+            ),
+            w("If that lasts, use another one. How it stands: status"),
+        ]
+    )
+
+
+def _silence(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w(
+                "I heard no relay from {since} to {until}, and paid nothing new from when I noticed.",
+                since=w.moment(r["since"]),
+                until=w.moment(r["until"]),
+            ),
+            w("Payments go on. What you ordered meanwhile and I did not answer, say again."),
+        ]
+    )
+
+
 TEXTS: Final[dict[str, Wording]] = {
     "notice applicant": _applicant,
     "notice enrolled": _enrolled,
@@ -117,6 +191,12 @@ TEXTS: Final[dict[str, Wording]] = {
     "notice wallet revoked": _wallet_revoked,
     "notice wallet rate_limited": _wallet_slow,
     "notice wallet filled": _wallet_filled,
+    "notice wallet unfit": _wallet_unfit,
+    "notice wallet fit": _wallet_fit,
+    "notice wallet gone": _wallet_gone,
+    "notice missing reports": _missing_reports,
+    "notice relay withholds": _relay_withholds,
+    "notice silence": _silence,
     "notice fixed mode": _fixed_mode,
     "notice fixed mode off": _fixed_mode_off,
     "notice fixed mode ended": _fixed_mode_ended,

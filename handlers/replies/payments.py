@@ -38,6 +38,7 @@ _STEPS: Final = {
     "look_for_proof": phrase(
         "The wallet says paid, without proof: it is never paid again, proof is looked for at {time} UTC."
     ),
+    "wait_for_hold": phrase("It waits: the bot holds all payments. Say status."),
     "wait_for_resume": phrase("It waits: payments are paused. To go on: resume"),
     "wait_for_wallet": phrase("It waits: the wallet can't pay now. Say status."),
     "wait_for_unfreeze": phrase("It waits: the payee is frozen."),
@@ -71,6 +72,11 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
     following = None
     if step is not None and not (r["settlement"] is None and "{settlement}" in step):
         following = w.known(step).format(time=w.moment(r["next"]["at"]), settlement=r["settlement"])
+    if r["next"]["step"] == "wait_for_connection":
+        following = w(
+            "It waits: wallet {wallet} is not in the configuration, so nobody pays or asks. Put its connection back.",
+            wallet=r["wallet"],
+        )
     if "machine" in r["next"]:
         following = w("It waits: {machine} is paused. To go on: resume {machine}", machine=r["next"]["machine"])
     attempts = r["attempts"]
@@ -81,9 +87,17 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
     )
     planned = w("planned {time} UTC, wallet {wallet}", time=w.moment(r["created_at"]), wallet=r["wallet"])
     fee = w("routing {sats}", sats=reports.msat(r["fees_msat"], w)) if r["fees_msat"] else None
+    twice = None
+    if r["paid_twice"]:
+        twice = w(
+            "Paid a second time: {sats}, of which the payee's next payments have yet to set off {open}.",
+            sats=w.sats(r["paid_twice"]["sats"]),
+            open=w.sats(r["paid_twice"]["open_sats"]),
+        )
     return lines(
         [
             line(r, w),
+            twice,
             facts([place, planned]),
             w("Paid to {target}", target=r["to"]) if r["to"] else None,
             w("Earlier attempts: {count}", count=len(attempts) - 4) if len(attempts) > 4 else None,

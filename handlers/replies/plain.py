@@ -41,6 +41,12 @@ def harmless(text: str) -> str:
     return "\n".join(("  " if line.startswith("  ") else "") + clean(line) for line in text.split("\n"))
 
 
+def ranges(gaps: Sequence[Mapping[str, Any]]) -> str:
+    """`7, 41-43, …`."""
+    named = [f"{gap['first']}-{gap['last']}" if gap["first"] < gap["last"] else str(gap["first"]) for gap in gaps]
+    return ", ".join([*named[:8], *(["…"] if len(named) > 8 else [])])
+
+
 def lines(found: Iterable[str | None]) -> str:
     """Joins what there is to say; None says nothing."""
     return "\n".join(line for line in found if line)

@@ -7,10 +7,12 @@ against the places where such sentences are written.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from string import Formatter
-from typing import Final
+from typing import Any, Final
 
+from handlers.replies.plain import shown
 from handlers.replies.words import Words, phrase
 
 SENTENCES: Final[tuple[str, ...]] = (
@@ -27,12 +29,15 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("reset by the operator"),
     phrase("over the cap of {most} sats for one leg"),
     phrase("over the cap of {most} sats a day"),
+    phrase("over the cap of {most} sats an hour"),
+    phrase("over the cap of {most} sats on the way at once"),
     phrase("the payee gave an invoice that was seen before"),
     phrase("the invoice came too near its expiry before it could be sent"),
     phrase("an attempt ended unpaid"),
     phrase("an attempt was released by the operator"),
     phrase("a fault of this program: its log says more"),
     phrase("the wallet claims that it paid this before, by a payment that was given up"),
+    phrase("a payment that these books forgot may be this one: forgotten list"),
     # Why a payee gave no invoice that may be paid. First those that quote others, who may say anything.
     phrase("{who} says: {words}"),
     phrase("{wallet} makes no invoice: {why}"),
@@ -93,6 +98,7 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("machine {machine} is deactivated"),
     phrase("this payment is settlement S{id} of another machine"),
     phrase("this payment is our own, of P{id}: no customer made it"),
+    phrase("this payment tried a wallet: no customer made it"),
     phrase("this payment lies in wallet {wallet}, not in the machine's own"),
     phrase("the wallet's record names another sender"),
     phrase("the wallet has it with {found} msat, reported were {reported} msat"),
@@ -112,7 +118,24 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("waits to be shared out"),
     phrase("scaled down, waits to be shared out"),
     phrase("a payment of it is open"),
+    phrase("a payment of it is open, and the bot holds all payments: status"),
+    phrase("wallet {wallet} is not in the configuration: put its connection back"),
+    phrase("its wallet has not said what became of it"),
+    phrase("its wallet says paid, without proof"),
+    phrase("its wallet can't pay now"),
+    phrase("payments to it are stopped"),
     phrase("{direction} payment that no settlement explains"),
+    # Why the bot holds all payments.
+    phrase("the rule {rule} is broken by {ref}: {detail}"),
+    phrase("the database is older than its witness: a backup was restored"),
+    phrase("the database has no witness beside it: it may be a restored backup"),
+    phrase("the witness of the database is damaged: it may be a restored backup"),
+    phrase("the witness is older than the database: both may be restored backups"),
+    phrase("a wallet shows a payment of ours that the books don't know: they may be a restored backup"),
+    phrase(
+        "a relay keeps messages of this bot that the books don't know: they may be a restored backup, or a second bot "
+        "has its key"
+    ),
     # Whom a payment is for, where no person chose a name.
     phrase("customer of S{id}"),
 )
@@ -128,6 +151,11 @@ def sentence(w: Words, text: str) -> str:
             values = {name: sentence(w, value) for name, value in match.groupdict().items()}
             return _bare(w.known(template)).format(**values)
     return w.known(text) if text in w.catalogue else text
+
+
+def first_reason(holds: Sequence[Mapping[str, Any]], w: Words) -> str:
+    """Why the bot holds its payments: the oldest of its reasons."""
+    return shown(sentence(w, str(holds[0]["reason"])), 140)
 
 
 @cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from handlers.replies import names, stored
+from handlers.replies import names, reports, stored
+from handlers.replies.general import ask_for_code
 from handlers.replies.plain import MAX_LINES, facts, lines, listed, shown
 from handlers.replies.words import Wording, Words, phrase
 
@@ -29,6 +30,7 @@ _DIFFERENCES: Final[Mapping[str, str]] = {
     "wallet_amount": phrase("another amount in the wallet than in the books"),
     "unexplained_payment": phrase("a payment in the wallet that nothing explains"),
     "paid_after_release": phrase("the wallet shows it paid, and the books had given it up"),
+    "paid_twice": phrase("the wallet shows it paid twice"),
 }
 _MOST: Final = 6
 
@@ -84,10 +86,74 @@ def _test(r: Mapping[str, Any], w: Words) -> str:
             f"{_line(r, w)}",
             *[_trial(w.known(what), tests[name], w) for name, what in _TESTS.items()],
             strange,
+            w("It shows no proof of what it pays: each payment then waits for you.")
+            if r["preimages"] is False
+            else None,
             stopped,
+            _kind(r, w),
             w("Encryption: {names}", names=", ".join(r["encryption"])),
             w("No sat was moved. All wallets: wallet list"),
         ]
+    )
+
+
+def _try_preview(r: Mapping[str, Any], w: Words) -> str:
+    what = w(
+        "Wallet {wallet} pays {sats} to itself. The sat stays in it; a routing fee may be lost.",
+        wallet=r["preview"]["wallet"],
+        sats=w.sats(r["preview"]["sats"]),
+    )
+    return ask_for_code([what], r, w)
+
+
+def _tried(r: Mapping[str, Any], w: Words) -> str:
+    if not r["paid"]:
+        why = shown(r["error"], 100) if r["error"] else w("it did not answer in time")
+        return lines(
+            [
+                w("Wallet {wallet} did not pay itself: {why}", wallet=r["wallet"], why=why),
+                w(
+                    "If it still does, its list explains it: nothing needs to be done. See: wallet test {wallet}",
+                    wallet=r["wallet"],
+                ),
+            ]
+        )
+    fee = w("fee not told") if r["fees_msat"] is None else w("fee {sats}", sats=reports.msat(r["fees_msat"], w))
+    proof = w("Proof of payment: given")
+    if not r["preimage"]:
+        proof = w("Proof of payment: none. Each payment from it then waits for you.")
+    given_back = None
+    if r["metadata"] is not None:
+        given_back = w("Its list names what each payment is for.")
+        if not r["metadata"]:
+            given_back = w("Its list does not name what a payment is for.")
+    paid = w("Wallet {wallet} paid {sats} to itself", wallet=r["wallet"], sats=w.sats(r["sats"]))
+    took = w("{milliseconds} ms", milliseconds=r["milliseconds"])
+    following = w("What else it can do: wallet test {wallet}", wallet=r["wallet"])
+    return lines([facts([paid, took, fee]), proof, given_back, following])
+
+
+_LOOKS: Final[Mapping[str, str]] = {
+    "lnbits": phrase("LNbits"),
+    "like_lnbits": phrase("something like LNbits"),
+    "hub_ldk": phrase("Alby Hub with its own node"),
+    "hub": phrase("Alby Hub with a node that does not tell what it is"),
+    "other": phrase("none of the wallets that I know"),
+}
+
+
+def _kind(r: Mapping[str, Any], w: Words) -> str:
+    """How long a payment that failed there may still turn out paid hangs on this."""
+    if "looks" not in r:
+        return w("Profile: {profile}. What it is can't be told now.", profile=r["profile"])
+    looks = w.known(_LOOKS[r["looks"]])
+    if r["found_profile"] == r["profile"]:
+        return w("Profile: {profile}. It looks like {looks}.", profile=r["profile"], looks=looks)
+    return w(
+        "Profile: {profile}, by the configuration. It looks like {looks} ({found}).",
+        profile=r["profile"],
+        looks=looks,
+        found=r["found_profile"],
     )
 
 
@@ -135,11 +201,11 @@ def _reconcile(r: Mapping[str, Any], w: Words) -> str:
     known = w("Payments without a settlement, on the worklist: {count}", count=f"{unmatched:,}") if unmatched else None
     following = w("All that is known of each, on the host: satmachine tell --json reconcile") if count else None
     room = MAX_LINES - len(shown_troubles) - len([line for line in (head, looked, known, following) if line])
-    found = [_difference(each, w) for each in r["differences"]]
+    found = [difference(each, w) for each in r["differences"]]
     return lines([head, *_some(found, min(room, _MOST), w, count), *shown_troubles, looked, known, following])
 
 
-def _difference(each: Mapping[str, Any], w: Words) -> str:
+def difference(each: Mapping[str, Any], w: Words) -> str:
     name = each["name"]
     what = w.known(_DIFFERENCES[name]) if name in _DIFFERENCES else w("the books: {name}", name=name.replace("_", " "))
     ref = f"{each['ref'][:8]}…" if len(each["ref"]) == 64 else each["ref"]
@@ -159,5 +225,7 @@ def _some(found: Sequence[str], most: int, w: Words, count: int | None = None) -
 TEXTS: Final[dict[str, Wording]] = {
     "wallet list": _list,
     "wallet test": _test,
+    "wallet try?": _try_preview,
+    "wallet try": _tried,
     "reconcile": _reconcile,
 }

@@ -87,6 +87,8 @@ class Dossier:
     quarantine_override: int
     """Seconds from the configuration; -1: by profile."""
     wallet_paused: bool
+    repays: bool = True
+    """Whether this wallet may be asked to pay an invoice again that failed there."""
     may_pay: bool = True
     """Its leg is open, and neither payments nor the machine nor the payee are held: a request may leave (again)."""
 
@@ -134,9 +136,12 @@ def _resend_time(request: Request, policy: AttemptPolicy) -> int | None:
 def may_pay_again(dossier: Dossier, now: int, policy: AttemptPolicy) -> bool:
     """Whether the same invoice may have a further request: none lives, and what was asked after that found nothing.
 
-    LNbits is left out: its backend hangs for all wallets when an external invoice that failed is paid again.
+    LNbits, and what looks like it, is left out: its backend hangs for all wallets when an external invoice that failed
+    is paid again.
     """
-    if dossier.attempt.state is not AttemptState.SENT or dossier.profile is WalletProfile.LNBITS:
+    if dossier.attempt.state is not AttemptState.SENT:
+        return False
+    if dossier.profile is WalletProfile.LNBITS or not dossier.repays:
         return False
     if not dossier.may_pay or dossier.wallet_paused or not dossier.requests:
         return False

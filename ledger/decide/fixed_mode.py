@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from itertools import accumulate
 from typing import Final
 
 from ledger.errors import Said, said
@@ -68,9 +70,5 @@ def rate_of(sales: Sequence[Sale], due_minor: int, now: int, max_age_seconds: in
 def _median(sales: Sequence[Sale]) -> Decimal:
     """Half of the fiat was sold at this rate or a lower one."""
     ordered = sorted(sales, key=lambda sale: sale.rate)
-    half, passed = sum(sale.fiat_minor for sale in ordered), 0
-    for sale in ordered:
-        passed += 2 * sale.fiat_minor
-        if passed >= half:
-            break
-    return sale.rate
+    sold = list(accumulate(sale.fiat_minor for sale in ordered))
+    return ordered[bisect_left(sold, (sold[-1] + 1) // 2)].rate

@@ -15,11 +15,37 @@ CREATE TABLE platform (
 
 -- pause and resume follow the time at which they were said, not the order in which relays brought them
 CREATE TABLE switches (
-    name    TEXT PRIMARY KEY,          -- 'payments', 'machine:<id>'; 'lp:<id>' and 'lp:<id>:itself' for a frozen LP
+    name    TEXT PRIMARY KEY,          -- 'payments', 'machine:<id>'; frozen: 'lp:<id>', 'lp:<id>:itself', 'payee:<payee>'
     paused  INTEGER NOT NULL CHECK (paused IN (0, 1)),
     said_at INTEGER NOT NULL,
     said_by TEXT NOT NULL,
     reason  TEXT
+) STRICT;
+
+-- the bot's own reasons for paying nothing new: 'books' (a rule of the books is broken), 'past' (an old database)
+CREATE TABLE holds (
+    name   TEXT PRIMARY KEY,
+    since  INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+-- what people were told of by the bot's own rules, so that they are told once
+CREATE TABLE told (
+    cause TEXT PRIMARY KEY,
+    what  TEXT NOT NULL,
+    at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- rules of the books that were found broken; where an operator lives with it, by whose word
+CREATE TABLE violations (
+    rule        TEXT NOT NULL,
+    ref         TEXT NOT NULL,
+    detail      TEXT NOT NULL,
+    seen_at     INTEGER NOT NULL,
+    accepted_at INTEGER,
+    accepted_by TEXT,
+    UNIQUE (rule, ref),
+    CHECK ((accepted_at IS NULL) = (accepted_by IS NULL))
 ) STRICT;
 
 CREATE TABLE wallets (
@@ -28,7 +54,11 @@ CREATE TABLE wallets (
     client_pubkey     TEXT NOT NULL,
     profile           TEXT NOT NULL DEFAULT 'unknown'
                       CHECK (profile IN ('lnbits', 'alby-lnd', 'alby-ldk', 'unknown')),
-    paused_reason     TEXT,            -- set while the wallet can't pay: no balance, quota, revoked
+    profile_since     INTEGER NOT NULL DEFAULT 0,  -- what was sent before is judged as by an unknown wallet
+    profile_found     TEXT,            -- by what it was found, as JSON; NULL: the configuration names it, or nothing does
+    repays            INTEGER NOT NULL DEFAULT 1 CHECK (repays IN (0, 1)),  -- 0: never the same invoice once more
+    configured        INTEGER NOT NULL DEFAULT 1 CHECK (configured IN (0, 1)),  -- 0: its connection was taken out
+    paused_reason     TEXT,            -- set while the wallet can't pay: no balance, quota, revoked, unfit, gone
     paused_at         INTEGER,
     missing_msat      INTEGER NOT NULL DEFAULT 0,
     paused_balance_msat INTEGER,       -- the first balance after it was paused
@@ -41,6 +71,15 @@ CREATE TABLE wallets (
     created_at        INTEGER NOT NULL,
     connected_at      INTEGER NOT NULL   -- since when these are its keys
 ) STRICT;
+
+-- payments of a wallet to itself, made to try it: no leg's, no customer's
+CREATE TABLE trials (
+    payment_hash TEXT PRIMARY KEY CHECK (length(payment_hash) = 64),
+    wallet       TEXT NOT NULL REFERENCES wallets (name),
+    created_at   INTEGER NOT NULL,
+    settled_at   INTEGER,
+    fees_msat    INTEGER NOT NULL DEFAULT 0 CHECK (fees_msat >= 0)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE machines (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -205,6 +244,7 @@ CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
 CREATE INDEX settlements_hash ON settlements (payment_hash);
 CREATE INDEX settlements_machine ON settlements (machine_id, created_at);
 CREATE INDEX settlements_time ON settlements (created_at);
+CREATE INDEX settlements_seq ON settlements (machine_id, seq) WHERE seq IS NOT NULL;
 CREATE INDEX settlements_proof ON settlements (wallet, next_proof_at) WHERE status = 'unverified';
 CREATE INDEX settlements_claimable ON settlements (id) WHERE status IN ('pending', 'partial');
 -- SQLite takes a partial index only where the query repeats its condition word for word.
@@ -305,6 +345,7 @@ CREATE TABLE requests (
     publishes         INTEGER NOT NULL DEFAULT 0,
     last_published_at INTEGER,
     answered_at       INTEGER,
+    refused           INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1)),  -- the answer: the wallet did not even try
     CHECK (expires_at > created_at)
 ) STRICT;
 CREATE INDEX requests_attempt ON requests (payment_hash);
@@ -320,6 +361,28 @@ CREATE TABLE evidence (
 ) STRICT;
 CREATE INDEX evidence_of ON evidence (payment_hash, id);
 
+-- payments that were sent and that these books do not know: they were a copy from before
+CREATE TABLE forgotten (
+    payment_hash TEXT PRIMARY KEY CHECK (length(payment_hash) = 64),
+    wallet       TEXT NOT NULL,
+    settlement   TEXT,                 -- its payment hash; NULL for what an order paid
+    type         TEXT,                 -- of the leg; NULL: nobody knows what for
+    payee        TEXT,
+    leg          INTEGER NOT NULL,     -- the number of the leg, in books that are lost
+    invoice      TEXT NOT NULL,
+    amount_msat  INTEGER NOT NULL CHECK (amount_msat > 0),
+    payee_key    TEXT,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    verify_url   TEXT,
+    requests     TEXT NOT NULL,        -- JSON
+    settled      INTEGER NOT NULL CHECK (settled IN (0, 1)),
+    found_at     INTEGER NOT NULL,
+    state        TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'back', 'dropped')),
+    CHECK ((type IS NULL) = (payee IS NULL))
+) STRICT;
+CREATE INDEX forgotten_waiting ON forgotten (settlement, payee) WHERE state = 'waiting';
+
 CREATE TABLE credits (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     payee        TEXT NOT NULL,
@@ -329,6 +392,33 @@ CREATE TABLE credits (
     created_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX credits_open ON credits (payee) WHERE used_sats < amount_sats;
+
+-- how far each machine has counted its reports; times are the machine's own
+CREATE TABLE sequences (
+    machine_id       INTEGER PRIMARY KEY REFERENCES machines (id),
+    highest          INTEGER NOT NULL,
+    began_at         INTEGER NOT NULL,   -- the first report of this count
+    newest_at        INTEGER NOT NULL,
+    first_settlement INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE missing_reports (
+    machine_id INTEGER NOT NULL REFERENCES machines (id),
+    began_at   INTEGER NOT NULL,         -- of which count
+    seq        INTEGER NOT NULL,
+    noticed_at INTEGER NOT NULL,
+    told       INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
+    PRIMARY KEY (machine_id, began_at, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX missing_reports_time ON missing_reports (noticed_at);
+
+-- what is known of each relay from one run to the next
+CREATE TABLE relays (
+    url               TEXT PRIMARY KEY,
+    caught_up_at      INTEGER,           -- until then its stored events were gone through to the end
+    compared_at       INTEGER,           -- when what it keeps of the bot's own events was last compared with `published`
+    withholding_since INTEGER            -- it takes events and delivers none, and operators were told
+) STRICT, WITHOUT ROWID;
 
 -- payments in a machine's wallet that no settlement explains
 CREATE TABLE unmatched (
@@ -551,6 +641,7 @@ CREATE TRIGGER postings_keep BEFORE DELETE ON postings BEGIN SELECT raise(ABORT,
 CREATE TRIGGER postings_fixed BEFORE UPDATE ON postings BEGIN SELECT raise(ABORT, 'the journal is fixed'); END;
 CREATE TRIGGER audit_keep BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit log is kept'); END;
 CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit log is fixed'); END;
+CREATE TRIGGER trials_keep BEFORE DELETE ON trials BEGIN SELECT raise(ABORT, 'trials are kept'); END;
 CREATE TRIGGER deposits_keep BEFORE DELETE ON deposits BEGIN SELECT raise(ABORT, 'deposits are kept'); END;
 CREATE TRIGGER orders_keep BEFORE DELETE ON orders BEGIN SELECT raise(ABORT, 'orders are kept'); END;
 

@@ -1,25 +1,32 @@
 """`make bench`: every figure beside what it is held against, measured in the same run, because machines differ.
 
-Fails where a figure that is a limit was missed.
+`python -m tests.bench flood` measures one part alone. Fails where a figure that is a limit was missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from bot import logs
-from tests.bench import lists, orders, paying, planning
+from tests.bench import flood, lists, orders, paying, planning
 from tests.bench.limits import Limits
 
 
-async def main() -> int:
+async def main(names: list[str]) -> int:
     logs.configure("warning", "text")
     limits = Limits()
-    parts = (planning.measure, paying.measure, partial(orders.measure, limits), partial(lists.measure, limits))
-    for measure in parts:
-        print("\n".join(await measure()), flush=True)
+    parts: Mapping[str, Callable[[], Awaitable[list[str]]]] = {
+        "planning": planning.measure,
+        "paying": paying.measure,
+        "orders": partial(orders.measure, limits),
+        "lists": partial(lists.measure, limits),
+        "flood": partial(flood.measure, limits),
+    }
+    for name in names or parts:
+        print("\n".join(await parts[name]()), flush=True)
         print()
     if limits.missed:
         print("\n".join(["Missed:", *(f"  {each}" for each in limits.missed)]), file=sys.stderr)
@@ -27,4 +34,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -22,6 +22,7 @@ HURRY = Timings(
     publish_seconds=3.0,
     repeat_after_seconds=0.4,
     probe_after_seconds=60.0,
+    heartbeat_seconds=0.3,
 )
 
 

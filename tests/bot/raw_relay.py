@@ -47,10 +47,12 @@ Handler = Callable[[Peer, list[Any]], Awaitable[None]]
 
 
 class RawRelay:
-    """`handle` is called with every message of a client; `heard` keeps them all; `peers` are the open connections."""
+    """`handle` is called with every message of a client, `welcome` with every client; `heard` keeps all messages;
+    `peers` are the open connections."""
 
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, welcome: Callable[[Peer], Awaitable[None]] | None = None) -> None:
         self._handle = handle
+        self._welcome = welcome
         self.heard: list[list[Any]] = []
         self.peers: list[Peer] = []
         self.connections = 0
@@ -79,6 +81,8 @@ class RawRelay:
             await self._greet(reader, writer)
             self.connections += 1
             self.peers.append(peer)
+            if self._welcome is not None:
+                await self._welcome(peer)
             while (message := await self._next(reader, peer)) is not None:
                 self.heard.append(message)
                 await self._handle(peer, message)

@@ -16,19 +16,22 @@ from bot import logs
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.config_file import load
-from bot.daemon import HEARD_KEY, CannotStart, Daemon, _main, read_secrets
+from bot.daemon import CannotStart, Daemon, _main, read_secrets
+from bot.intake import FOR_US
 from bot.nostr import Keys
 from bot.wiring import Parts, Secrets
-from storage import attempts, legs, meta, outbox, settlements
+from handlers.relay_trouble import Silence
+from nwc.keys import npub_of
+from storage import attempts, legs, outbox, relays, settlements
 from storage.db import Tx
 from tests.bot.conftest import until
 from tests.handlers.conftest import desk, owed, till
+from tests.handlers.desk import BOSS
 from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of
 
 __all__ = ["desk", "owed", "till"]
 
-DEAF_AFTER = 120
 LEAST = '[identity]\nkey = "file:operator.nsec"\n[nostr]\nrelays = ["wss://relay.example.com"]\n'
 
 
@@ -46,28 +49,34 @@ class HandClock(SystemClock):
     def monotonic(self) -> float:
         return self.since_start
 
-    def advance(self, seconds: int) -> None:
-        self.wall += seconds
+    def advance(self, seconds: float) -> None:
+        self.wall += int(seconds)
         self.since_start += seconds
 
 
 @dataclass
-class Ears:
-    """The relays, as far as hearing goes."""
+class Hearing:
+    """The heartbeat and the relays, as far as the daemon asks them."""
 
-    clock: HandClock
-    subscribed: bool = True
-    heard: int | None = None
-    """When anything came from a relay, by the wall clock."""
+    deafened: bool = False
+    silence: Silence | None = None
+    read_until: int = 0
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def deaf(self) -> bool:
+        return self.deafened
+
+    def withholding(self) -> frozenset[str]:
+        return frozenset({"wss://mute.example"})
+
+    def delivering(self) -> frozenset[str]:
+        return frozenset()
 
     def listening(self) -> bool:
-        return self.subscribed
+        return True
 
-    def heard_at(self) -> int | None:
-        return self.heard
-
-    def hear(self) -> None:
-        self.heard = self.clock.now()
+    def caught_up(self, name: str) -> dict[str, int]:
+        return {"wss://one.example": self.read_until} if name == FOR_US else {}
 
 
 @dataclass
@@ -89,82 +98,52 @@ class WalletAtWork:
 @pytest.fixture
 def daemon(tmp_path: Path) -> Daemon:
     path = tmp_path / "config.toml"
-    path.write_text(LEAST + f"[policy]\ndeaf_after_seconds = {DEAF_AFTER}\n")
+    path.write_text(LEAST + f'[roles]\noperators = ["{npub_of(BOSS)}"]\n')
     return Daemon(load(path, {}), Secrets(Keys.generate(), {}), asyncio.Event(), clock=HandClock(1_790_000_000))
 
 
-def with_ears(daemon: Daemon, **wallets: WalletAtWork) -> tuple[HandClock, Ears]:
-    assert isinstance(daemon.clock, HandClock)
-    ears = Ears(daemon.clock)
-    parts = SimpleNamespace(relays=ears, wallets={name: wallet.parts for name, wallet in wallets.items()})
+def that_hears(daemon: Daemon, **wallets: WalletAtWork) -> Hearing:
+    hearing = Hearing()
+    parts = SimpleNamespace(
+        relays=hearing,
+        heartbeat=hearing,
+        own_events=hearing,
+        auditor=SimpleNamespace(held=(), checking=lambda: False, may_pay=lambda: True),
+        wallets={name: wallet.parts for name, wallet in wallets.items()},
+    )
     daemon._parts = cast(Parts, parts)
-    return daemon.clock, ears
+    return hearing
 
 
-# --- deafness --------------------------------------------------------------------------------------------------------
+# --- what it hears ---------------------------------------------------------------------------------------------------
 
 
-async def test_it_is_deaf_before_it_has_heard_anything(daemon: Daemon) -> None:
+async def test_nothing_is_paid_by_one_that_is_deaf_or_stopping(daemon: Daemon) -> None:
+    """It is deaf until its parts are there."""
     assert not daemon._may_pay()
-    _, ears = with_ears(daemon)
-    assert not daemon._may_pay()
-    ears.hear()
+    hearing = that_hears(daemon)
+    assert not daemon._may_pay(), "no relay was asked what the bot said itself"
+    hearing.answered.set()
     assert daemon._may_pay()
-
-
-async def test_it_is_deaf_when_nothing_was_heard_for_long(daemon: Daemon) -> None:
-    """A `pause` that was said meanwhile would not have reached it."""
-    clock, ears = with_ears(daemon)
-    ears.hear()
-    for seconds, may_pay in ((DEAF_AFTER, True), (1, False)):
-        clock.advance(seconds)
-        assert daemon._may_pay() is may_pay
+    hearing.deafened = True
+    assert not daemon._may_pay()
     assert "deaf" in daemon._problems()
-    ears.hear()
-    assert daemon._may_pay()
-
-
-async def test_a_relay_that_talks_but_closed_the_subscription_is_not_heard(daemon: Daemon) -> None:
-    """It sends pings, OKs and notices, and no orders: `heard_at` stays fresh, and still nobody's `pause` arrives."""
-    clock, ears = with_ears(daemon)
-    ears.hear()
-    assert daemon._may_pay()
-    ears.subscribed = False
-    for _ in range(DEAF_AFTER // 10):
-        clock.advance(10)
-        ears.hear()
-        assert daemon._may_pay()
-    clock.advance(1)
-    ears.hear()
-    assert not daemon._may_pay()
-    ears.subscribed = True
-    assert daemon._may_pay()
-
-
-async def test_one_that_never_subscribed_is_deaf_from_the_start(daemon: Daemon) -> None:
-    _, ears = with_ears(daemon)
-    ears.subscribed = False
-    ears.hear()
-    assert not daemon._may_pay()
-
-
-async def test_a_clock_that_is_set_back_does_not_make_it_hear(daemon: Daemon) -> None:
-    """By the wall clock what was heard lies in the future for days. How long ago it listened is measured otherwise."""
-    clock, ears = with_ears(daemon)
-    ears.hear()
-    assert daemon._may_pay()
-    clock.wall -= 7 * 86_400
-    ears.subscribed = False
-    clock.advance(DEAF_AFTER + 1)
-    assert not daemon._may_pay()
-
-
-async def test_nothing_is_paid_by_one_that_is_stopping(daemon: Daemon) -> None:
-    _, ears = with_ears(daemon)
-    ears.hear()
-    assert daemon._may_pay()
+    hearing.deafened = False
     daemon._draining = True
     assert not daemon._may_pay()
+
+
+async def test_operators_are_told_once_of_a_silence_and_of_a_relay_that_withholds(till: Till, daemon: Daemon) -> None:
+    hearing = that_hears(daemon)
+    hearing.silence = Silence(till.now - 700, till.now)
+    for _ in range(2):
+        await till.desk.tx(daemon._clean)
+    mute, silent = sorted(await till.told(), reverse=True)
+    assert mute.startswith("Relay wss://mute.example takes messages and delivers none")
+    assert silent.startswith("I heard no relay from ")
+    hearing.silence = Silence(till.now, till.now + 200)
+    await till.desk.tx(daemon._clean)
+    assert len(await till.told()) == 3
 
 
 # --- times that a wrong clock left behind ----------------------------------------------------------------------------
@@ -210,13 +189,13 @@ async def test_the_start_mends_what_a_clock_ahead_put_off(owed: Till, daemon: Da
 async def test_so_does_the_running_bot(owed: Till, daemon: Daemon) -> None:
     """The clock comes right while it runs: within a minute, by its housekeeping."""
     await put_off_for_days(owed)
-    _, ears = with_ears(daemon)
-    ears.heard = owed.now + 10 * 86_400
-    await owed.desk.tx(daemon._clean)
+    hearing = that_hears(daemon)
+    hearing.read_until = owed.now + 10 * 86_400
+    for _ in range(2):
+        await owed.desk.tx(daemon._clean)
     assert set((await waits(owed)).values()) == {3_600}
-    assert await owed.desk.tx(lambda tx: meta.get(tx, HEARD_KEY)) == str(owed.now), (
-        "nor does it miss ten days of orders"
-    )
+    anywhere, each = await owed.desk.tx(lambda tx: relays.listen_from(tx, owed.now))
+    assert (anywhere, each) == (owed.now, {"wss://one.example": owed.now}), "nor does it miss ten days of orders"
 
 
 async def test_a_clock_behind_the_books_is_not_sane(owed: Till, daemon: Daemon) -> None:
@@ -234,8 +213,7 @@ async def test_a_clock_behind_the_books_is_not_sane(owed: Till, daemon: Daemon) 
 async def test_health_names_what_is_held(daemon: Daemon) -> None:
     """A payment at which our own program tripped waits for a person: nobody would look without being told."""
     main, second = WalletAtWork(held={3, 7}), WalletAtWork(up=False)
-    _, ears = with_ears(daemon, main=main, second=second)
-    ears.hear()
+    that_hears(daemon, main=main, second=second)
     problems = daemon._problems()
     assert set(problems) == {"wallets.main.held", "wallets.second"}
     assert problems["wallets.main.held"].startswith("2 payments are held")

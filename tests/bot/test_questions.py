@@ -40,7 +40,7 @@ class Counter:
             self.asked.append(name)
             return await self.wallet(name)
 
-        self.questions = Questions(self.db, test_wallet=test, reconcile=reconcile)
+        self.questions = Questions(self.db, test_wallet=test, try_wallet=test, reconcile=reconcile, verify=reconcile)
 
     def put(self, name: str, question: Question | None = None, *, sender: str = BOSS) -> Refusal | None:
         async def again(answer: Answer) -> None:

@@ -49,14 +49,19 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     await database.close()
 
 
-@pytest.fixture
-async def till(desk: Desk) -> AsyncIterator[Till]:
+async def open_shop(desk: Desk) -> None:
     """The machine sintra, which owes the platform 3 % and one partner 5 %, with LPs of 1,500 and 500 GTQ."""
     await desk.with_machine()
     await desk.ask(SUPER, "platform.set", cash_in_fee="3%", cash_out_fee="3%", target="fees@example.com")
     await desk.ask(BOSS, "splits.set", legs="100% me@example.com", confirm=True)
     await desk.with_lp(ANA, "ana", deposited="1500")
     await desk.with_lp(BEN, "ben", deposited="500")
+
+
+@pytest.fixture
+async def till(desk: Desk) -> AsyncIterator[Till]:
+    """As `open_shop` makes it."""
+    await open_shop(desk)
     made = Till(desk)
     yield made
     assert await made.violations() == []

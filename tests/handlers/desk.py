@@ -19,18 +19,21 @@ from handlers.fixed_mode import FixedMode
 from handlers.orders import handle
 from handlers.payment import PaymentPolicy
 from handlers.payment_evidence import Policy as ListPolicy
-from handlers.reconciliation import Reconciliation, WalletList, compare
+from handlers.reconciliation import Reconciliation, WalletList, compare, heed
 from handlers.wallet_test import Trial, WalletTest
+from handlers.wallet_trial import WalletTrial
 from ledger import journal as books
-from ledger.decide.attempt import AttemptPolicy
+from ledger.decide.attempt import AttemptPolicy, WalletProfile
 from ledger.decide.landing import LandingPolicy, land
 from ledger.errors import Refusal
 from ledger.fees import TxType
 from ledger.model import Settlement, SettlementReport
 from ledger.states import SettlementStatus
 from nwc.keys import is_public_key, npub_of
+from nwc.profile import Found, Looks
 from storage import journal, legs, machines, outbox, platform, settlements, wallets
 from storage.db import Database, Tx
+from storage.verify import check_everything
 
 T = TypeVar("T")
 NOW = 1_790_000_000
@@ -91,7 +94,10 @@ WELL = WalletTest(
     lookup_answer="NOT_FOUND: no such payment",
     listed=3,
     asked_at=NOW,
+    found=Found(Looks.OTHER, WalletProfile.UNKNOWN, repays=True),
 )
+
+PAID_ITSELF = WalletTrial(paid=True, preimage=True, metadata=True, fees_msat=0, error=None, milliseconds=700)
 
 
 @dataclass
@@ -104,6 +110,8 @@ class Desk:
     """What the last order ran into."""
     wallet_test: WalletTest | Refusal = WELL
     """What is found out when a wallet is tested."""
+    wallet_trial: WalletTrial | Refusal = PAID_ITSELF
+    """What comes of it when a wallet is to pay itself."""
     lists: list[WalletList] = field(default_factory=list)
     """What the wallets list when the books are compared with them."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -122,10 +130,16 @@ class Desk:
     async def _found_out(self, question: Question) -> Any:
         if question.kind == "wallet":
             return self.wallet_test
+        if question.kind == "trial":
+            return self.wallet_trial
         if question.kind == "reconcile":
             policy = ListPolicy(self.settings.payments, self.settings.unmatched_after_seconds)
             found = await self.db.read_apart(lambda tx: compare(tx, self.lists, policy), seconds=60)
-            return Reconciliation(found.differences, found.more, found.counts, self.lists)
+            result = Reconciliation(found.differences, found.more, found.counts, self.lists)
+            await self.tx(lambda tx: heed(tx, result, self.settings.operators_to_tell, self.now))
+            return result
+        if question.kind == "verify":
+            return (await self.db.read_apart(check_everything, seconds=60)).violations
         assert question.read is not None
         try:
             return await self.db.read_apart(question.read, seconds=60)

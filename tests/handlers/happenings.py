@@ -15,8 +15,9 @@ from datetime import UTC
 from typing import Any, Final, Literal
 
 from bot.wallet_tests import silent as silent_wallet
-from handlers import payment, payment_evidence, proof, wallet_trouble
+from handlers import missing_reports, past, payment, payment_evidence, proof, wallet_trouble
 from handlers.fixed_mode import FixedMode
+from handlers.payment import Go
 from handlers.payment_evidence import Policy
 from handlers.proof import WalletWord
 from handlers.reconciliation import WalletList
@@ -31,9 +32,11 @@ from nwc.proof_of_payment import classify_payment
 from nwc.requests import SignedRequest
 from storage import attempts, machines, settlements
 from storage.db import Tx
+from storage.witness import Witness
 from tests.handlers.desk import ANA, ATM, ATM2, BEN, BOSS, EVE, LIVE, SUPER, WELL, Desk, key
 from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of
+from tests.ledger.build import preimage as right_preimage
 
 Direction = Literal["incoming", "outgoing"]
 HEIR: Final = key("heir")
@@ -142,7 +145,7 @@ class Happenings:
         await self.reported(machine, fiat)
         await self.proven()
 
-    async def reported(self, machine: str = "sintra", fiat: str = "2000") -> None:
+    async def reported(self, machine: str = "sintra", fiat: str = "2000", seq: int | None = None) -> None:
         """The report of a cash-out comes; the wallet was not asked yet."""
         principal = int(fiat) * _SATS_PER_UNIT
         fee = principal * _FEE_PERCENT // 100
@@ -154,9 +157,20 @@ class Happenings:
             wire_sats=principal + fee,
             fiat_amount=f"{fiat}.00",
             created_at=self.desk.now,
+            seq=seq,
         )
         self._newest = said, await self._key_of(machine)
         assert await self._receive() is Received.NEW
+
+    async def report_lost(self) -> None:
+        """The machine's first and fourth report come; ten minutes later the bot tells of those between."""
+        for seq in (1, 4):
+            self.desk.now += 1
+            await self.reported(seq=seq)
+            await self.proven()
+        await self.minutes("10")
+        operators = self.desk.settings.operators_to_tell
+        await self.desk.tx(lambda tx: missing_reports.tell(tx, operators, self.desk.now))
 
     async def reported_again(self) -> None:
         assert await self._receive() is Received.DUPLICATE
@@ -209,6 +223,30 @@ class Happenings:
         """The payee could not be asked for an invoice this time."""
         policy, now = self.till.policy, self.desk.now
         await self.desk.tx(lambda tx: payment.not_fetched(tx, int(name[1:]), " ".join(why), policy, now))
+
+    async def dear(self, name: str, sats: str) -> None:
+        """It is paid, and the wallet says that the way there cost so much."""
+        await self.sent(name)
+        await self.till.learn(self._attempts.pop(int(name[1:])), fees_msat=int(sats) * MSAT)
+
+    async def damaged(self, name: str) -> None:
+        """Somebody wrote another preimage into the books; the next payment is about to be made."""
+        await self._write_preimage(name, "00" * 32)
+        settlement_id = (await self.till.leg(int(name[1:]))).settlement_id
+        waiting = await self.desk.count(
+            "SELECT min(id) FROM legs WHERE settlement_id = ? AND status = 'pending'", settlement_id
+        )
+        assert await self.till.open(waiting) is Go.LATER
+
+    async def mended(self, name: str) -> None:
+        """The preimage is the right one again."""
+        await self._write_preimage(name, None)
+
+    async def _write_preimage(self, name: str, preimage: str | None) -> None:
+        paid = await self.desk.tx(lambda tx: attempts.of_leg(tx, int(name[1:]))[-1])
+        number = next(number for number in itertools.count(1) if hash_of(number) == paid.payment_hash)
+        values = (preimage or right_preimage(number), paid.payment_hash)
+        await self.desk.tx(lambda tx: tx.run("UPDATE attempts SET preimage = ? WHERE payment_hash = ?", values))
 
     async def sent(self, *payments: str) -> None:
         """The request is on its way to the wallet, and nothing has been heard yet."""
@@ -279,6 +317,21 @@ class Happenings:
                 tx, "main", Listing((row,), True), starts_at=0, asked_at=self.desk.now, policy=policy, now=self.desk.now
             )
         )
+
+    async def restored(self, leg: str) -> None:
+        """The database is a copy from before, and its witness is gone. The wallet shows a payment that was made since,
+        and one of somebody else's."""
+        due = (await self.till.leg(int(leg[1:]))).due_msat
+        sent = (self._row(hash_of(700), "outgoing", due), self._row(hash_of(701), "outgoing", 7_000_000))
+        listed = Listing(sent, True)
+        nowhere = Witness(self.desk.db.path.with_name("gone"))
+
+        def work(tx: Tx) -> None:
+            past.begin(tx, nowhere, {BOSS}, self.desk.now)
+            past.note_lists(tx, "main", listed, listed, counts=True, now=self.desk.now)
+            past.finish(tx, ["main"], {BOSS}, self.desk.now)
+
+        await self.desk.tx(work)
 
     async def next_machine(self) -> str:
         """The key of the next machine to be registered."""

@@ -13,7 +13,7 @@ import pytest
 from handlers.commands import registry
 from handlers.replies import LANGUAGES, names, spanish, stored
 from handlers.roles import Role
-from handlers.wallet_trouble import BROKE, QUOTA, RATE_LIMITED, REVOKED
+from handlers.wallet_trouble import BROKE, GONE, QUOTA, RATE_LIMITED, REVOKED, UNFIT
 from ledger.errors import Code, Worded
 from ledger.fees import TxType
 from ledger.model import EnrolmentStatus, LpMode
@@ -89,7 +89,7 @@ def test_every_value_that_is_shown_has_a_word() -> None:
     assert set(Role) == names.ROLES.keys()
     assert set(Bucket) == names.BUCKETS.keys()
     assert set(EvidenceClass) == names.EVIDENCE.keys()
-    assert {BROKE, QUOTA, REVOKED, RATE_LIMITED} == names.WALLET_STOPS.keys()
+    assert {BROKE, QUOTA, REVOKED, RATE_LIMITED, UNFIT, GONE} == names.WALLET_STOPS.keys()
     refusing = [(ROOT / path).read_text() for path in ("ledger/decide/landing.py", "handlers/proof.py")]
     codes = {Code[name].value for text in refusing for name in re.findall(r"Code\.([A-Z_]+)", text)}
     assert codes <= names.REASONS.keys() <= {*Code, "leg_failed", "reset"}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from handlers import fixed_mode
 from handlers.fixed_mode import FixedMode, next_slot
-from ledger.decide.fixed_mode import DAY, Sale, due_today, rate_of
-from ledger.errors import Said
 from ledger.model import Leg
-from tests.handlers.desk import ANA, BEN, BOSS, NOW
+from tests.handlers.desk import ANA, BEN, BOSS
 from tests.handlers.till import Till, report
 
 TIMES = FixedMode(("09:00", "21:00"), UTC, 3_600, 1_000_000)
@@ -163,43 +160,3 @@ def test_times_are_those_of_the_place() -> None:
     assert next_slot(guatemala, at("2026-11-20T14:00:00")) == at("2026-11-20T15:00:00")
     assert next_slot(guatemala, at("2026-11-20T15:00:00")) == at("2026-11-21T15:00:00")
     assert next_slot(FixedMode((), UTC, 1, 1), 0) is None
-
-
-def sales(*found: tuple[float, str, int]) -> list[Sale]:
-    """(days ago, rate, minor units)"""
-    return [Sale(Decimal(rate), fiat, NOW - int(days * DAY)) for days, rate, fiat in found]
-
-
-@pytest.mark.parametrize(
-    ("found", "rate"),
-    [
-        (sales((0, "50", 1_000)), "50"),
-        (sales((0, "2000", 1), (0.5, "50", 1_000), (0.9, "51", 400)), "50"),
-        (sales((0, "60", 1_000), (3, "50", 9_000)), "60"),
-        (sales((0, "63", 1_000), (3, "50", 9_000)), None),
-        (sales((0, "37", 1_000), (3, "50", 9_000)), None),
-        (sales((0, "50", 99)), None),
-        (sales((0.1, "50", 9_000)), None),
-        ([], None),
-    ],
-)
-def test_the_rate_of_a_day(found: list[Sale], rate: str | None) -> None:
-    """1,000 minor units are to be paid; a rate may be an hour old."""
-    known = rate_of(found, 1_000, NOW, 3_600)
-    assert known == Decimal(rate) if rate is not None else isinstance(known, Said)
-
-
-@pytest.mark.parametrize(
-    ("available", "limit", "currency", "paid", "due"),
-    [
-        (150_000, None, "GTQ", 0, 150_000),
-        (150_000, "400.5", "GTQ", 0, 40_050),
-        (150_000, "400", "GTQ", 30_000, 10_000),
-        (150_000, "400", "GTQ", 50_000, 0),
-        (5_000, "400", "GTQ", 0, 5_000),
-        (9_000, "400.7", "JPY", 0, 400),
-        (-1, None, "GTQ", 0, 0),
-    ],
-)
-def test_what_is_due_today(available: int, limit: str | None, currency: str, paid: int, due: int) -> None:
-    assert due_today(available, limit, currency, paid) == due

@@ -16,8 +16,8 @@ from handlers.roles import Role
 from ledger.errors import Refusal
 from nwc.keys import npub_of
 from storage.db import Tx
+from tests.fuzz.orders import FITTING
 from tests.handlers.desk import ANA, ATM, ATM2, BEN, BOSS, EVE, SUPER, Desk, key
-from tests.handlers.test_fuzz import FITTING
 from tests.handlers.till import Till
 
 FOR_ANYBODY: Final = {"help", "whoami", "confirm", "join"}

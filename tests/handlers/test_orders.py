@@ -286,7 +286,7 @@ async def test_status(desk: Desk) -> None:
     assert found["version"] == "0.1.0"
     assert found["uptime_seconds"] == 3_700
     assert found["paused"] is False
-    assert found["relays"][1] == {"url": "wss://two.example", "up": False}
+    assert found["relays"][1] == {"url": "wss://two.example", "up": False, "withholding": False}
     assert [(each["name"], each["up"], each["balance_sats"]) for each in found["wallets"]] == [
         ("main", True, None),
         ("second", False, None),

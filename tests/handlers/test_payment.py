@@ -71,7 +71,7 @@ async def test_the_cap_of_a_day_holds_for_legs_side_by_side(owed: Till) -> None:
     for leg_id in (2, 4):
         leg = await owed.leg(leg_id)
         assert (leg.tries, leg.reason) == (0, "over the cap of 80,000 sats a day")
-        assert leg.next_try_at == owed.now + payment.DAY_CAP_RETRY_SECONDS
+        assert leg.next_try_at == owed.now + payment.CAP_RETRY_SECONDS
         assert await owed.open(leg_id) is Go.LATER
     for leg_id in (3, 1):
         assert await owed.send(leg_id)
@@ -211,13 +211,13 @@ async def test_a_further_request_waits_for_what_holds_the_leg(owed: Till) -> Non
     owed.advance(601)
     again = owed.request(1)
     await owed.desk.told(BOSS, "pause")
-    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), again, owed.now))
+    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), again, owed.policy, owed.now))
     await owed.desk.told(BOSS, "resume")
-    assert await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), again, owed.now))
+    assert await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), again, owed.policy, owed.now))
     assert request.id != again.id
     await owed.learn(1, E.CLAIM)
     owed.advance(601)
-    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), owed.request(1), owed.now))
+    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(1), owed.request(1), owed.policy, owed.now))
 
 
 # --- proof -------------------------------------------------------------------------------------------------------

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from handlers import payment
+from handlers.payment import Go
 from ledger.errors import Code, Refusal
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass, LegStatus, SettlementStatus
-from tests.handlers.desk import BOSS
+from nwc.keys import npub_of
+from tests.handlers.desk import ANA, BOSS
 from tests.handlers.test_settlement_orders import a_partial, balance, give, status
 from tests.handlers.till import Till
 from tests.ledger.build import hash_of
@@ -97,6 +100,39 @@ async def test_if_it_was_paid_after_all_the_payee_owes_it(owed: Till) -> None:
     assert any("P3 was paid a second time" in text for text in await owed.told())
 
 
+async def test_the_second_payment_is_set_off_at_another_machine(owed: Till) -> None:
+    """From another wallet. Until the payee has a next payment, what it owes is shown with the one that was too much."""
+    await owed.with_second_machine()
+    await owed.sent(3, 3)
+    owed.advance(600)
+    await release(owed, 3, 3)
+    await owed.paid(3, 4)
+    await owed.learn(3)
+    assert await paid_twice(owed) == {"sats": 75_000, "open_sats": 75_000}
+    told = await owed.desk.told(BOSS, "show P3")
+    assert "of which the payee's next payments have yet to set off 75,000 sats." in told
+    assert len(told.splitlines()) <= 12
+    await owed.desk.ask(BOSS, "lp.add", machine="ericeira", npub=npub_of(ANA), name="ana")
+    made = await owed.desk.ask(BOSS, "deposit.add", machine="ericeira", lp="ana", amount="2000")
+    await owed.desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
+    for amount, credit, left in (("1000", 50_000, 25_000), ("1000", 25_000, 0)):
+        params = {"machine": "ericeira", "lp": "ana", "rate": "50", "amount": amount}
+        await owed.desk.ask(BOSS, "lp.settle", confirm=True, **params)
+        leg_id = await owed.desk.count("SELECT max(id) FROM legs")
+        if left:
+            assert await owed.open(leg_id) is Go.DONE
+        else:
+            await owed.paid(leg_id, 5)
+        leg = await owed.leg(leg_id)
+        assert (leg.wallet, leg.status, leg.credit_sats) == ("second", L.COMPLETED, credit)
+        assert await paid_twice(owed) == {"sats": 75_000, "open_sats": left}
+    assert await balance(owed, "assets:receivable:lp:1") == 0
+
+
+async def paid_twice(till: Till) -> Any:
+    return (await till.desk.ask(BOSS, "payment.show", payment="P3"))["paid_twice"]
+
+
 async def test_a_claim_on_a_closed_leg_is_released_too(owed: Till) -> None:
     """It failed, then its wallet claimed to have paid it: until somebody decides it can't be planned again."""
     for leg_id in (1, 2, 4):
@@ -132,7 +168,7 @@ async def test_a_resolver_at_work_does_not_release_it_twice(owed: Till) -> None:
     again = owed.request(3)
     await release(owed, 3, 3)
     assert await owed.missing(3) != ()
-    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(3), again, owed.now))
+    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(3), again, owed.policy, owed.now))
     assert (await owed.leg(3)).tries == 1
 
 
@@ -140,7 +176,7 @@ async def test_a_new_request_for_the_invoice_holds_it_again(owed: Till) -> None:
     await owed.sent(3, 3)
     owed.advance(600)
     again = owed.request(3)
-    assert await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(3), again, owed.now))
+    assert await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(3), again, owed.policy, owed.now))
     assert await refused(owed, 3, 3) == (Code.TOO_YOUNG, "payment")
 
 

@@ -6,15 +6,19 @@ import pytest
 
 from handlers import wallet_trouble
 from handlers.payment import Go
-from ledger.states import AttemptState
+from handlers.wallet_test import found_text
+from ledger.decide.attempt import WalletProfile, resend_due
+from ledger.states import AttemptState, EvidenceClass
 from nwc.messages import ErrorAnswer
+from nwc.profile import Found, Looks
 from storage import attempts, wallets
 from storage.wallets import Wallet
-from tests.handlers.desk import BOSS
-from tests.handlers.till import Till
+from tests.handlers.desk import BOSS, SETTINGS
+from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of
 
 MINUTE, HOUR = 60, 3_600
+POLICY = SETTINGS.payments.attempt
 CODES = {
     "INSUFFICIENT_BALANCE": "no_balance",
     "QUOTA_EXCEEDED": "quota",
@@ -263,3 +267,201 @@ async def test_a_refused_payment_is_looked_at_when_the_wallet_pays_again(owed: T
     await owed.balance(0)
     await owed.balance(80_000)
     assert (await owed.attempt(1)).next_check_at == owed.now
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_what_a_wallet_did_not_even_try_may_be_said_again(owed: Till, code: str) -> None:
+    """The same bytes, once it pays again, while they live: what it refused costs a payment no more than that."""
+    request = await owed.sent(3, 1)
+    await owed.answer(request, code)
+    owed.advance(POLICY.resend[0])
+    assert await due(owed) is None
+    await owed.desk.told(BOSS, "resume")
+    assert await due(owed) == request.id
+    owed.advance(POLICY.request_life)
+    assert await due(owed) is None
+
+
+async def test_a_wallet_that_refuses_what_was_said_again_is_paused_again(owed: Till) -> None:
+    """Nobody is told twice within the hour. An answer that comes twice counts once."""
+    request = await owed.sent(3, 1)
+    await owed.answer(request, "RATE_LIMITED")
+    await owed.desk.told(BOSS, "resume")
+    assert await owed.answer(request, "RATE_LIMITED") == (hash_of(1), False)
+    assert await paused(owed) is None
+    owed.advance(POLICY.resend[0])
+    await owed.desk.tx(lambda tx: attempts.set_published(tx, request.id, owed.now))
+    owed.advance(1)
+    assert await owed.answer(request, "RATE_LIMITED") == (hash_of(1), True)
+    assert await paused(owed) == "rate_limited"
+    assert len(await owed.told()) == 1
+
+
+async def due(till: Till) -> str | None:
+    """The request that is to be published again now."""
+    found = await till.desk.tx(lambda tx: attempts.dossier(tx, hash_of(1), -1))
+    assert found is not None
+    request = resend_due(found, till.now, POLICY)
+    return request.event_id if request else None
+
+
+@pytest.mark.parametrize("by", ["rule", "operator"])
+@pytest.mark.parametrize(("code", "tries"), [("INSUFFICIENT_BALANCE", 0), ("QUOTA_EXCEEDED", 0), ("PAYMENT_FAILED", 1)])
+async def test_what_a_wallet_did_not_even_try_uses_up_no_try(owed: Till, code: str, tries: int, by: str) -> None:
+    """Empty for so long that the invoice is given up: that was no fault of the payee."""
+    await refuse(owed, code)
+    if by == "rule":
+        await owed.release(1)
+    else:
+        owed.advance(HOUR)
+        await owed.desk.ask(BOSS, "payment.release", confirm=True, payment="P3", hash_end=hash_of(1)[-8:], reason="x")
+    assert (await owed.leg(3)).tries == tries
+    await owed.desk.told(BOSS, "resume")
+    owed.advance(HOUR)
+    await owed.paid(3, 2)
+
+
+# --- wallets that can't be followed up, or are not there -----------------------------------------------------------
+
+
+async def offer(till: Till, *missing: str) -> None:
+    await till.desk.tx(lambda tx: wallet_trouble.offer_seen(tx, "main", missing, {BOSS}, till.now))
+
+
+async def test_a_wallet_that_can_not_be_followed_up(owed: Till) -> None:
+    """Told once; no balance makes it fit, nor does `resume`; what it offers does."""
+    await offer(owed, "list_transactions", "lookup_invoice")
+    assert await owed.open(1) is Go.LATER
+    assert (await owed.desk.ask(BOSS, "payment.show", payment="P1"))["next"]["step"] == "wait_for_wallet"
+    owed.advance(30 * 86_400)
+    await owed.balance(10_000_000, granted=True)
+    assert await paused(owed) == "unfit"
+    assert "does not offer list_transactions, lookup_invoice" in (await owed.told())[0]
+    owed.advance(-30 * 86_400)
+    await owed.desk.told(BOSS, "resume")
+    await offer(owed, "list_transactions", "lookup_invoice")
+    assert await paused(owed) == "unfit"
+    assert len(await owed.told()) == 1
+    await offer(owed)
+    assert await paused(owed) is None
+    assert (await owed.told())[1:] == ["Wallet main offers all that is needed now: payments from it go on."]
+    await owed.paid(1, 1)
+
+
+async def test_a_wallet_that_is_fit_stays_paused_for_what_else_it_lacks(owed: Till) -> None:
+    await refuse(owed, "QUOTA_EXCEEDED")
+    await offer(owed, "lookup_invoice")
+    await offer(owed)
+    assert await paused(owed) == "quota"
+    await owed.desk.tx(lambda tx: wallet_trouble.offer_seen(tx, "nobody", ("x",), {BOSS}, owed.now))
+    assert len(await owed.told()) == 1
+
+
+async def connections(till: Till, *configured: str) -> None:
+    await till.desk.tx(lambda tx: wallet_trouble.connections_seen(tx, configured, {BOSS}, till.now))
+
+
+async def test_a_wallet_that_was_taken_out_with_payments_open(owed: Till) -> None:
+    """Its operators are told once for each time, at the start; the payments say what they wait for."""
+    await owed.sent(3, 1)
+    await connections(owed, "second")
+    await connections(owed, "second")
+    told = (await owed.told())[-1].splitlines()
+    assert len(await owed.told()) == 1
+    assert told[0].startswith("The connection of wallet main is no longer in the configuration")
+    assert told[1] == "payments: 4, of them in doubt: 1"
+    for payment in ("P1", "P3"):
+        found = await owed.desk.ask(BOSS, "payment.show", payment=payment)
+        assert found["next"] == {"step": "wait_for_connection", "at": None}
+    assert "wallet main is not in the configuration" in await owed.desk.told(BOSS, "show P3")
+    await owed.balance(10_000_000)
+    assert await paused(owed) == "gone"
+    owed.advance(2 * HOUR)
+    items = (await owed.desk.ask(BOSS, "worklist"))["buckets"]["stuck_processing"]
+    assert [item["reason"] for item in items] == ["wallet main is not in the configuration: put its connection back"]
+    await connections(owed, "main", "second")
+    assert await paused(owed) is None
+    await connections(owed, "second")
+    assert len(await owed.told()) == 2
+
+
+async def test_a_wallet_that_was_taken_out_with_nothing_open(owed: Till) -> None:
+    await connections(owed, "main")
+    assert await owed.told() == []
+    assert (await wallet(owed, "second")).paused_at is None
+
+
+async def test_unproven_settlements_of_a_wallet_that_was_taken_out(owed: Till) -> None:
+    """The other reason for which an unfit wallet becomes one that is gone."""
+    for leg_id in range(1, 5):
+        await owed.paid(leg_id, leg_id)
+    await owed.receive(report("ab" * 32))
+    await offer(owed, "lookup_invoice")
+    await connections(owed)
+    assert (await owed.told())[-1].splitlines()[1] == "settlements not proven: 1"
+    owed.advance(2 * HOUR)
+    items = (await owed.desk.ask(BOSS, "worklist"))["buckets"]["unverified"]
+    assert [item["reason"] for item in items] == ["wallet main is not in the configuration: put its connection back"]
+
+
+async def test_payments_that_no_settlement_shows(owed: Till) -> None:
+    """A payout by order that can't be made is on the worklist once it is overdue, with what it waits for."""
+    desk = owed.desk
+    made = await desk.ask(BOSS, "deposit.add", machine="sintra", lp="ana", amount="500")
+    await desk.ask(BOSS, "deposit.confirm", deposit=made["id"])
+    await desk.ask(BOSS, "lp.settle", confirm=True, machine="sintra", lp="ana", rate="50", amount="100")
+    leg_id = await desk.count("SELECT max(id) FROM legs")
+
+    async def listed() -> list[tuple[str, str]]:
+        buckets = (await desk.ask(BOSS, "worklist"))["buckets"]
+        counted = (await desk.ask(BOSS, "status"))["worklist"]
+        assert {name: len(items) for name, items in buckets.items()} == counted
+        return [(each["id"], each["reason"]) for each in buckets["stuck_processing"] if each["id"] == f"P{leg_id}"]
+
+    assert await listed() == []
+    owed.advance(31 * MINUTE)
+    assert await listed() == [(f"P{leg_id}", "settlement: pending")]
+    await desk.ask(BOSS, "target.freeze", lp="ana")
+    assert await listed() == [(f"P{leg_id}", "settlement: payments to it are stopped")]
+    await desk.ask(BOSS, "target.unfreeze", lp="ana")
+    await owed.sent(leg_id, 7)
+    assert await listed() == [(f"P{leg_id}", "settlement: its wallet has not said what became of it")]
+    await owed.learn(7, EvidenceClass.CLAIM)
+    assert await listed() == [(f"P{leg_id}", "settlement: its wallet says paid, without proof")]
+    await owed.learn(7)
+    assert await listed() == []
+
+
+# --- profiles ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_profile_that_is_found_holds_for_what_is_sent_later(owed: Till) -> None:
+    """What was sent before may have been sent by another wallet behind the same connection, and waits the longest. The
+    word of the configuration holds for everything."""
+
+    async def judged() -> list[tuple[WalletProfile, bool]]:
+        found = [await owed.desk.tx(lambda tx, n=n: attempts.dossier(tx, hash_of(n), -1)) for n in (1, 2)]  # type: ignore[misc]
+        return [(each.profile, each.repays) for each in found if each is not None]
+
+    async def find(profile: WalletProfile, *, repays: bool) -> None:
+        text = found_text(Found(Looks.LNBITS, profile, repays), preimages=True, metadata=None, now=owed.now)
+        await owed.desk.tx(lambda tx: wallets.find_profile(tx, "main", profile, text, repays=repays, now=owed.now))
+
+    unknown, lnbits, lnd = WalletProfile.UNKNOWN, WalletProfile.LNBITS, WalletProfile.ALBY_LND
+    await owed.sent(1, 1)
+    await find(lnbits, repays=False)
+    owed.advance(1)
+    await owed.sent(2, 2)
+    assert await judged() == [(unknown, False), (lnbits, False)]
+    owed.advance(HOUR)
+    await find(lnbits, repays=False)
+    assert await judged() == [(unknown, False), (lnbits, False)]
+    await find(unknown, repays=True)
+    assert await judged() == [(unknown, True), (unknown, True)]
+    await owed.desk.tx(lambda tx: wallets.set_profile(tx, "main", lnd))
+    assert await judged() == [(lnd, True), (lnd, True)]
+    await owed.desk.tx(lambda tx: wallets.forget_named_profile(tx, "main"))
+    assert await judged() == [(unknown, True), (unknown, True)]
+    await find(lnbits, repays=False)
+    await owed.desk.tx(lambda tx: wallets.forget_named_profile(tx, "main"))
+    assert (await wallet(owed)).profile is lnbits

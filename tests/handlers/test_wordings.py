@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
-from handlers import fixed_mode, replies
+from handlers import fixed_mode, missing_reports, past, reconciliation, relay_trouble, replies
+from handlers.context import Relay
 from handlers.fixed_mode import FixedMode
+from handlers.payment import Go
+from handlers.reconciliation import Difference, Reconciliation
+from handlers.relay_trouble import Silence
+from ledger.facts import Violation
 from ledger.states import AttemptState, EvidenceClass
+from nwc.evidence import Listing
 from nwc.keys import npub_of
-from tests.handlers.desk import ANA, ATM2, BEN, BOSS, Desk, desks
+from storage import sequences, wallets
+from storage.db import Tx
+from tests.handlers.desk import ANA, ATM2, BEN, BOSS, LIVE, Desk, desks
 from tests.handlers.guides import Replay, turns
 from tests.handlers.reference import GUIDES
 from tests.handlers.speaking import Interpreter
-from tests.handlers.till import Till
+from tests.handlers.till import POLICY, Till
+from tests.storage.test_witness import fact
 
 DAY = 86_400
 
@@ -36,6 +47,7 @@ async def test_every_wording_is_said_and_holds_in_every_language(
 async def _seldom(till: Till) -> None:
     desk = till.desk
     await _taken_back(desk)
+    await _does_not_arrive(desk)
     await desk.ask(BEN, "prefs.set", notify=True)
     for name in ("ana", "ben"):
         made = await desk.ask(BOSS, "deposit.add", machine="sintra", lp=name, amount="20")
@@ -46,6 +58,56 @@ async def _seldom(till: Till) -> None:
     await till.release(1)
     assert await till.learn(1, EvidenceClass.CLAIM) is AttemptState.CLAIMED
     await till.answer(await till.sent(2, 2), "RATE_LIMITED")
+    await _reaches_its_caps(till)
+    await _differs(desk)
+    await _is_restored(till)
+
+
+async def _reaches_its_caps(till: Till) -> None:
+    await till.desk.tx(lambda tx: wallets.resume(tx, "main"))
+    for cap in ("day", "hour", "in_flight"):
+        till.policy = replace(POLICY, **{f"max_{cap}_sats": 1})  # type: ignore[arg-type]
+        assert await till.open(4) is Go.LATER
+
+
+async def _is_restored(till: Till) -> None:
+    """Its witness tells of all that was sent: it goes on by itself."""
+    strange = replace(fact(77), created_at=till.now)
+
+    def work(tx: Tx) -> None:
+        witness = till.desk.db.witness
+        witness.write([strange], None)
+        past.begin(tx, witness, {BOSS}, till.now)
+        nothing = Listing((), True)
+        past.note_lists(tx, "main", nothing, nothing, counts=True, now=till.now)
+        assert past.finish(tx, ["main"], {BOSS}, till.now)
+
+    await till.desk.tx(work)
+
+
+async def _differs(desk: Desk) -> None:
+    """Books and wallet, in one point and in many."""
+    for count in (1, 9):
+        found = [Difference(Violation("not_in_wallet", f"P{number}", "not there"), "main") for number in range(count)]
+        differing = Reconciliation(found, 0, {}, ())
+        await desk.tx(partial(reconciliation.tell, found=differing, operators={BOSS}, now=desk.now))
+
+
+async def _does_not_arrive(desk: Desk) -> None:
+    """By a relay, by all of them for a while, and from a machine."""
+    now = desk.now
+
+    def tell(tx: Tx) -> None:
+        relay_trouble.note_delivery(tx, withholding=["wss://mute.example"], delivering=[], operators={BOSS}, now=now)
+        relay_trouble.note_silence(tx, Silence(now - 700, now), {BOSS}, now)
+        for number, seq in enumerate((1, 5), 1):
+            sequences.came(tx, 1, seq, number, now, fresh=True, now=now - missing_reports.GAP_SECONDS)
+        missing_reports.tell(tx, {BOSS}, now)
+
+    await desk.tx(tell)
+    desk.live = replace(LIVE, relays=(Relay("wss://mute.example", True, True),))
+    for order in ("status", "machine show sintra"):
+        assert "never came: " in await desk.told(BOSS, order)
 
 
 async def _taken_back(desk: Desk) -> None:

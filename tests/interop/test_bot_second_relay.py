@@ -99,7 +99,7 @@ async def test_everything_works_at_the_other_relay_alone(
         await bot.settled()
 
         status = (await operator.order("status", order_id="s"))["result"]
-        assert status["relays"] == [{"url": pypi, "up": True}]
+        assert status["relays"] == [{"url": pypi, "up": True, "withholding": False}]
         await check_worklist(operator, pypi, refused["settlement"])
         await check_balance(bot, ana, pypi)
         await check_profile(operator, pypi)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from bot.demo.books import Payment
 from bot.demo.lightning import LightningError
@@ -77,6 +77,12 @@ class Lnbits(Personality):
         except WalletError as error:
             raise WalletError("INTERNAL", "Payment not found") from error
 
+    def get_info(self, wallet: HostedWallet) -> dict[str, Any]:
+        """No key of a node, and nothing about the chain."""
+        told = super().get_info(wallet) | {"alias": "LNbits", "color": "", "block_height": 0, "block_hash": ""}
+        del told["pubkey"]
+        return told
+
     def find(self, wallet: HostedWallet, payment_hash: str) -> Entry | None:
         return own_invoice_first(self, wallet, payment_hash, super().find(wallet, payment_hash))
 
@@ -105,9 +111,18 @@ class Alby(Personality):
     """
 
     name = "alby"
+    methods = (*Personality.methods, "get_budget")
 
-    def __init__(self, tricks: Iterable[Trick] = (), *, flips: int = 0, flip_after_seconds: float | None = 0.3) -> None:
+    def __init__(
+        self,
+        tricks: Iterable[Trick] = (),
+        *,
+        flips: int = 0,
+        flip_after_seconds: float | None = 0.3,
+        node: Literal["ldk", "lnd"] = "ldk",
+    ) -> None:
         super().__init__(tricks)
+        self.node = node
         self.flips = flips
         self.flip_after_seconds = flip_after_seconds
         self.asleep = False
@@ -135,6 +150,11 @@ class Alby(Personality):
 
     def code_of(self, error: LightningError) -> str:
         return "INSUFFICIENT_BALANCE" if error.code == "insufficient_balance" else "INTERNAL"
+
+    def get_info(self, wallet: HostedWallet) -> dict[str, Any]:
+        """The node that it brings along has a fixed name and colour; LND has those that its owner chose."""
+        told = super().get_info(wallet) | {"metadata": {"id": 1, "name": "satmachine"}, "lud16": None}
+        return told | ({"alias": "NWC", "color": "#897FFF"} if self.node == "ldk" else {"color": "#3399ff"})
 
     async def pay_invoice(self, wallet: HostedWallet, params: dict[str, Any]) -> dict[str, Any]:
         if self.flips > 0 and self.earlier_payment(wallet, params) is None:

@@ -148,7 +148,9 @@ class WorldProcess:
             raise WorldFault(f"the world did not begin: {told}") from error
         self.relay_url, self.addresses_url = addresses["relay"], addresses["addresses"]
         self.control_url = addresses["control"]
-        self._http = httpx.AsyncClient(base_url=self.control_url, timeout=_ANSWERED_WITHIN_SECONDS)
+        # The server closes a connection that was idle for 5 s: it must not be taken for a call at that very moment.
+        kept = httpx.Limits(keepalive_expiry=1.0)
+        self._http = httpx.AsyncClient(base_url=self.control_url, timeout=_ANSWERED_WITHIN_SECONDS, limits=kept)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -45,19 +45,36 @@ from typing import Final
 
 from handlers.replies.spanish import (
     general,
+    holding,
     lps,
     machines,
     meanings,
     names,
+    past,
     payments,
     refusals,
     reports,
     settlements,
     targets,
+    wallets,
 )
 
 FIRST_WORDS: Final = frozenset(
     {"ayuda", "confirmar", "estado", "historial", "hola", "idioma", "pendientes", "saldo", "unirse"}
 )
-PARTS: Final = (general, names, lps, machines, payments, settlements, reports, refusals, targets, meanings)
+PARTS: Final = (
+    general,
+    names,
+    holding,
+    lps,
+    machines,
+    past,
+    payments,
+    settlements,
+    reports,
+    refusals,
+    targets,
+    wallets,
+    meanings,
+)
 CATALOGUE: Final[Mapping[str, str]] = {english: spanish for part in PARTS for english, spanish in part.TEXTS.items()}

@@ -24,6 +24,20 @@ TEXTS: Final[dict[str, str]] = {
     "not reached": "sin conexión",
     "Relays: {up} of {count} up, down: {down}": "Relays: {up} de {count} conectados, sin conexión: {down}",
     "Relays: all {count} up": "Relays: {count}, todos conectados",
+    "They take messages and deliver none: {relays}": "Reciben mensajes y no entregan ninguno: {relays}",
+    "Reports that never came: {machines}. Which: machine show {machine}": (
+        "Reportes que nunca llegaron: {machines}. Cuáles: machine show {machine}"
+    ),
+    "Relay {relay} takes messages and delivers none: what is sent to me only there does not arrive.": (
+        "El relay {relay} recibe mensajes y no entrega ninguno: lo que me envían solo por ahí no llega."
+    ),
+    "If that lasts, use another one. How it stands: status": "Si sigue así, use otro. Cómo está: estado",
+    "I heard no relay from {since} to {until}, and paid nothing new from when I noticed.": (
+        "No oí ningún relay de {since} a {until}, y desde que lo noté no pagué nada nuevo."
+    ),
+    "Payments go on. What you ordered meanwhile and I did not answer, say again.": (
+        "Los pagos siguen. Lo que ordenó mientras tanto y no contesté, dígalo otra vez."
+    ),
     "and {count} more wallets: wallet list": "y {count} billeteras más: wallet list",
     "Version {version}, up {time}": "Versión {version}, activa desde hace {time}",
     "All payments are paused: resume": "Todos los pagos están en pausa: resume",

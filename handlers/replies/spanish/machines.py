@@ -35,6 +35,14 @@ TEXTS: Final[dict[str, str]] = {
     "Location: {place}": "Lugar: {place}",
     "Next, an LP: lp add {machine} npub1… NAME": "Sigue un LP: lp add {machine} npub1… NOMBRE",
     "Last heard: {time}": "Última señal: {time}",
+    "Reports that never came: {numbers}": "Reportes que nunca llegaron: {numbers}",
+    "{machine}: reports {numbers} of its count never came, though later ones did.": (
+        "{machine}: los reportes {numbers} de su cuenta nunca llegaron, aunque otros posteriores sí."
+    ),
+    "If the machine can't send them again, look for payments without a settlement: worklist": (
+        "Si el cajero no puede enviarlos otra vez, busque pagos sin transacción: pendientes"
+    ),
+    "To enter one: help settlement add": "Para anotar una: help settlement add",
     "Its transactions: {order}": "Sus transacciones: {order}",
     "{machine} is removed. Its wallet {wallet} is free.": "{machine} se quitó. Su billetera {wallet} queda libre.",
     "To register one: help machine add": "Para registrar uno: help machine add",

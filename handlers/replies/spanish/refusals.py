@@ -119,7 +119,6 @@ TEXTS: Final[dict[str, str]] = {
         "{field} puede llevar a lo más 6 dígitos después del punto (0.000001)"
     ),
     "{field} may be at most 1 (100%)": "{field} puede ser a lo más 1 (100%)",
-    "{field} must be a plain decimal number": "{field} debe ser un número decimal simple",
     "there is nothing about “{target}” in the audit log: name an id such as S12, P40 or D7, a machine, "
     "an LP, or platform": (
         "no hay nada sobre “{target}” en la bitácora: diga un id como S12, P40 o D7, un cajero, un LP o platform"

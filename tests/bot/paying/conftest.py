@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.bot.paying.running import Running, Start, WorldClock, running
+from tests.bot.paying.running import Running, Start, WorldClock, lives_at, running
 from tests.crash.atm import Atms
 from tests.crash.shop import open_shop
 from tests.parts.world import World
@@ -33,7 +33,8 @@ async def atms(world: World) -> AsyncIterator[Atms]:
 
 @pytest.fixture
 def start(world: World, atms: Atms, tmp_path: Path) -> Start:
-    """Starts the bot of a new shop: its wallet's personality and its options, `payouts`, `policy`, `profile`."""
+    """Starts the bot of a new shop: its wallet's personality and its options, `payouts`, `policy`, `profile`; at other
+    `relays` than the world's, which the wallet stays at."""
 
     @contextlib.asynccontextmanager
     async def start(
@@ -43,6 +44,7 @@ def start(world: World, atms: Atms, tmp_path: Path) -> Start:
         payouts: dict[str, Any] | None = None,
         policy: dict[str, Any] | None = None,
         profile: str = "unknown",
+        relays: Sequence[str] = (),
         **options: Any,
     ) -> AsyncIterator[Running]:
         name = f"n{next(_numbers)}"
@@ -57,6 +59,8 @@ def start(world: World, atms: Atms, tmp_path: Path) -> Start:
             policy=policy,
             wallet={"profile": profile},
         )
+        if relays:
+            lives_at(shop, relays)
         await atms.add(shop)
         async with running(world, shop, atms, WorldClock(world.clock)) as bot:
             yield bot

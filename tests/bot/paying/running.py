@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from bot.clock import SystemClock
 from bot.daemon import Daemon, read_secrets
 from bot.demo.wallet_service import HostedWallet
 from bot.timings import Timings
-from nwc.ports import Clock
 from storage.db import Tx
 from tests.bot.conftest import HURRY
 from tests.crash.atm import Atms, report
 from tests.crash.shop import Controlled, Sale, Shop, sell, until
 from tests.crash.truth import judge, rows
+from tests.parts.clocks import MovableClock
 from tests.parts.world import World
 
 PATIENCE_SECONDS = 20.0
@@ -28,13 +29,16 @@ PATIENCE_SECONDS = 20.0
 class WorldClock(SystemClock):
     """The world's time: a test that moves it moves wallets, payees and the bot together."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: MovableClock) -> None:
         super().__init__()
         self._clock = clock
         self.drift = 0.0
 
     def now(self) -> int:
         return self._clock.now()
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._clock.ahead
 
     def drift_seconds(self) -> float:
         return self.drift
@@ -56,6 +60,10 @@ class Running:
         await self.atms.send(self.shop, report(sale, self.clock.now(), **changes))
         await self.receipt(sale, "accepted")
         return sale
+
+    def again(self) -> AbstractAsyncContextManager[Running]:
+        """The bot of the same shop, started once more after it has ended."""
+        return running(self.world, self.shop, self.atms, self.clock)
 
     async def receipt(self, sale: Sale, status: str) -> dict[str, Any]:
         """The first receipt of that status for this sale."""
@@ -200,6 +208,11 @@ class Running:
         found = {(row["source"], row["class"]) for row in late}
         assert {("list", "negative"), ("control", "proof"), ("verify", "negative")} <= found, found
 
+    async def keep_house(self) -> None:
+        """Does what the bot does every minute."""
+        assert self.daemon.db is not None
+        await self.daemon.db.write(self.daemon._clean)
+
     async def told(self) -> list[str]:
         """What the operator was told, in order."""
         return [
@@ -223,6 +236,13 @@ async def finished(bot: Running, sales: Sequence[Sale], seconds: float | None = 
     await bot.settled(seconds)
     verdict = await judge(bot.world, bot.shop, sales)
     assert verdict.good, str(verdict)
+
+
+def lives_at(shop: Shop, relays: Sequence[str]) -> None:
+    """From its next start on the bot of this shop is at these relays."""
+    text = shop.config_path.read_text()
+    [line] = [line for line in text.splitlines() if line.startswith("relays = ")]
+    shop.config_path.write_text(text.replace(line, f"relays = {json.dumps(list(relays))}"))
 
 
 def _touch_all(tx: Tx) -> None:

@@ -10,8 +10,9 @@ import re
 import pytest
 
 from tests.bot.paying.running import Start, finished
+from tests.bot.paying.talking import answer, say
 from tests.crash.atm import report
-from tests.crash.shop import sell, until
+from tests.crash.shop import sell
 from tests.crash.truth import judge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,6 +77,8 @@ async def already_paid(start: Start) -> None:
     """LNbits executes the same request twice; the second answer is an error, and it is the one that arrives."""
     async with start("lnbits", tricks=[{"what": "drop", "method": "pay_invoice", "times": 3}]) as bot:
         bot.mute()
+        listed = bot.behaviour.listed  # which would tell before the second answer does
+        bot.behaviour.listed = lambda *asked: [entry for entry in listed(*asked) if not entry.outgoing]
         sale = await bot.sell()
         await bot.attempt(bot.shop.platform)
         await bot.pass_time(3, step=1)
@@ -250,21 +253,25 @@ async def test_a_revoked_connection_keeps_what_was_sent(start: Start) -> None:
 
 @pytest.mark.parametrize("missing", ["lookup_invoice", "list_transactions"])
 async def test_a_wallet_without_look_ups_does_not_pay(start: Start, missing: str) -> None:
+    """Its operators are told once; it is paid from as soon as it offers what it lacked."""
     async with start(policy={"proof_of_payment": "when_supported"}) as bot:
         sale = await sell(bot.world, bot.shop)
-        bot.behaviour.methods = tuple(method for method in bot.behaviour.methods if method != missing)
+        methods = bot.behaviour.methods
+        bot.behaviour.methods = tuple(method for method in methods if method != missing)
         await bot.hosted.announce()
-        part = bot.daemon._parts
-
-        async def heard() -> bool:
-            assert part is not None
-            info = part.wallets["main"].wallet.client.info
-            return info is not None and missing not in info.methods
-
-        await until(heard, "the wallet's new info event")
+        await bot.seen("SELECT 1 FROM wallets WHERE paused_reason = 'unfit'")
         await bot.atms.send(bot.shop, report(sale, bot.clock.now()))
         await bot.receipt(sale, "accepted")
         await bot.seen("SELECT 1 FROM legs WHERE status = 'pending'")
         await bot.pass_time(60, step=6)
         assert set((await bot.asked()).values()) == {0}
         assert not bot.rows("SELECT 1 FROM attempts")
+        told = await bot.told()
+        assert len(told) == 1
+        assert f"it does not offer {missing}" in told[0]
+        assert "It waits: the wallet can't pay now." in await answer(bot, await say(bot, "show P1"))
+        bot.behaviour.methods = methods
+        await bot.world.call("advance", seconds=1)
+        await bot.hosted.announce()
+        await bot.seen("SELECT 1 FROM wallets WHERE paused_reason IS NULL")
+        await finished(bot, [sale])

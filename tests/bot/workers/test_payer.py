@@ -114,7 +114,7 @@ async def test_a_held_leg_shows_and_the_others_go_on(owed: Till, bank: Bank, mon
     real = WalletClient.prepare_pay
 
     def trips(self: WalletClient, invoice: str, **more: Any) -> SignedRequest:
-        if more["metadata"] == {"leg": "P3"}:
+        if more["metadata"]["leg"] == "P3":
             raise RuntimeError("a fault of ours")
         return real(self, invoice, **more)
 

@@ -50,6 +50,10 @@ class Air:
         return PublishResult(frozenset({"wss://one.example"}))
 
 
+BEGUN = asyncio.Event()
+BEGUN.set()
+
+
 def publisher_of(till: Till, air: Air) -> Publisher:
     return Publisher(
         till.desk.db,
@@ -79,7 +83,7 @@ async def test_strangers_go_behind_all_others(till: Till, strangers: list[str]) 
         notices.tell(tx, [operator], "notice wallet rate_limited", {"wallet": "main"}, till.now)
 
     await till.desk.tx(write)
-    async with running(publisher_of(till, air).run()):
+    async with running(publisher_of(till, air).run(BEGUN)):
         await count(till, WAITING, is_=60)
 
         async def full() -> bool:
@@ -107,7 +111,7 @@ async def test_what_no_relay_takes_is_tried_again_later_and_given_up(till: Till)
         notices.tell(tx, [Keys.generate().public_key], "notice wallet rate_limited", {"wallet": "main"}, till.now)
 
     await till.desk.tx(write)
-    async with running(publisher_of(till, air).run()):
+    async with running(publisher_of(till, air).run(BEGUN)):
         for tries, delay in enumerate((2, 5, 15, 60, 300, 300), 1):
             await count(till, "SELECT count(*) FROM outbox WHERE tries = ?", tries, is_=1)
             assert await till.desk.count("SELECT next_try_at FROM outbox") == till.now + delay
@@ -138,7 +142,7 @@ async def test_what_no_relay_takes_is_looked_at_again_in_time(till: Till, monkey
 
     monkeypatch.setattr(publisher._bell, "wait", noted)
     await till.desk.tx(write)
-    async with running(publisher.run()):
+    async with running(publisher.run(BEGUN)):
         await becomes(waits_for_it, "two seconds are waited")
     assert await till.desk.count("SELECT tries FROM outbox") == 1
 
@@ -152,7 +156,7 @@ async def test_a_replaceable_event_is_tried_again_as_the_same_bytes(till: Till) 
         outbox.put_replaceable(tx, kind=30_078, d="x", tags=[], content="c", encrypt_to=None, now=till.now)
 
     await till.desk.tx(write)
-    async with running(publisher_of(till, air).run()):
+    async with running(publisher_of(till, air).run(BEGUN)):
         await count(till, "SELECT count(*) FROM outbox WHERE tries = 1", is_=1)
         till.advance(2)
         air.accepts = True

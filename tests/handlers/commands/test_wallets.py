@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
+from handlers import wallet_trial, wallet_trouble
 from handlers.context import Question, WalletOffer
+from handlers.payment import Go
+from handlers.payment_evidence import Policy, note_list
 from handlers.reconciliation import WalletList
-from handlers.wallet_test import Trial
+from handlers.wallet_test import Trial, found_text
+from ledger.decide.attempt import WalletProfile
 from ledger.errors import Code, Refusal
+from ledger.states import SettlementStatus
+from nwc.evidence import Listing
 from nwc.messages import Transaction
+from nwc.profile import Found, Looks
 from storage import wallets
-from tests.handlers.desk import ANA, BOSS, NOW, SUPER, WELL, Desk
-from tests.handlers.till import Till
+from tests.handlers.desk import ANA, BOSS, NOW, PAID_ITSELF, SETTINGS, SUPER, WELL, Desk
+from tests.handlers.test_settlement_orders import balance
+from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of, preimage
+
+LISTS = Policy(SETTINGS.payments, 0)
+LNBITS = Found(Looks.LNBITS, WalletProfile.LNBITS, repays=False)
 
 # --- wallet list, wallet test -----------------------------------------------------------------------------------------
 
@@ -39,6 +52,7 @@ async def test_the_list(desk: Desk) -> None:
         "in_flight_sats": 0,
         "paused_reason": None,
         "profile": "unknown",
+        "profile_found": None,
         "methods": ["get_balance", "pay_invoice"],
         "encryption": ["nip44_v2"],
         "last_answer_at": NOW - 5,
@@ -78,6 +92,7 @@ async def test_a_wallet_that_answers_well(desk: Desk) -> None:
         "Balance: well, 110 ms\n"
         "Look-up of a payment nobody made: well, 120 ms\n"
         "List of payments: well, 240 ms\n"
+        "Profile: unknown. It looks like none of the wallets that I know.\n"
         "Encryption: nip04, nip44_v2\n"
         "No sat was moved. All wallets: wallet list"
     )
@@ -109,6 +124,38 @@ async def test_a_wallet_that_is_not_well(desk: Desk, changes: dict[str, Any], he
     text = await desk.told(BOSS, "wallet test main")
     assert text.startswith(head)
     assert told in text
+
+
+@pytest.mark.parametrize(
+    ("named", "changes", "told"),
+    [
+        (None, {"found": LNBITS}, "Profile: lnbits. It looks like LNbits."),
+        ("alby-lnd", {"found": LNBITS}, "Profile: alby-lnd, by the configuration. It looks like LNbits (lnbits)."),
+        (None, {"found": None}, "Profile: unknown. What it is can't be told now."),
+        (None, {"preimages": False}, "It shows no proof of what it pays: each payment then waits for you."),
+    ],
+)
+async def test_what_kind_of_wallet_it_is(desk: Desk, named: str | None, changes: dict[str, Any], told: str) -> None:
+    desk.wallet_test = replace(WELL, **changes)
+    kept = found_text(LNBITS, preimages=None, metadata=None, now=NOW)
+    if named:
+        await desk.tx(lambda tx: wallets.set_profile(tx, "main", WalletProfile(named)))
+    elif changes.get("found"):
+        await desk.tx(lambda tx: wallets.find_profile(tx, "main", LNBITS.profile, kept, repays=False, now=NOW))
+    text = await desk.told(BOSS, "wallet test main")
+    assert told in text.splitlines()
+    assert len(text.splitlines()) <= 12
+    found = (await desk.ask(BOSS, "wallet.list"))["items"][0]["profile_found"]
+    assert found == (json.loads(kept) if not named and changes.get("found") else None)
+
+
+async def test_a_wallet_that_was_taken_out_stays_in_sight_while_something_of_it_is_open(owed: Till) -> None:
+    desk = owed.desk
+    desk.with_settings(wallets=frozenset({"second"}))
+    assert [each["name"] for each in (await desk.ask(BOSS, "wallet.list"))["items"]] == ["second"]
+    await desk.tx(lambda tx: wallet_trouble.connections_seen(tx, {"second"}, {BOSS}, desk.now))
+    listed = (await desk.ask(BOSS, "wallet.list"))["items"]
+    assert [(each["name"], each["paused_reason"]) for each in listed] == [("main", "gone"), ("second", None)]
 
 
 async def test_a_wallet_that_does_not_answer(desk: Desk) -> None:
@@ -155,6 +202,86 @@ async def test_what_one_may_no_longer_see_is_not_told(
     assert answer is not None
     assert "sintra" not in answer
     assert told is None or answer == told
+
+
+# --- wallet try -------------------------------------------------------------------------------------------------------
+
+
+async def confirmed(desk: Desk, text: str) -> str:
+    """What is said when the code of a money order is given back."""
+    code = re.search(r"confirm (\w{6})", await desk.told(BOSS, text))
+    assert code is not None
+    return await desk.told(BOSS, f"confirm {code[1]}")
+
+
+async def test_a_wallet_pays_itself_only_when_that_is_confirmed(desk: Desk) -> None:
+    told = await desk.told(BOSS, "wallet try main")
+    assert "Wallet main pays 1 sat to itself." in told
+    assert (await desk.refused(BOSS, "wallet.try", wallet="main"))["code"] == "confirm_required"
+    assert await desk.count("SELECT count(*) FROM audit WHERE command = 'wallet try'") == 0
+    assert await confirmed(desk, "wallet try main") == (
+        "Wallet main paid 1 sat to itself, 700 ms, fee 0 sats\n"
+        "Proof of payment: given\n"
+        "Its list names what each payment is for.\n"
+        "What else it can do: wallet test main"
+    )
+    assert await desk.count("SELECT count(*) FROM audit WHERE command = 'wallet try'") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"fees_msat": None, "metadata": None}, "Wallet main paid 1 sat to itself, 700 ms, fee not told"),
+        ({"preimage": False}, "Proof of payment: none. Each payment from it then waits for you."),
+        ({"metadata": False}, "Its list does not name what a payment is for."),
+        ({"paid": False}, "Wallet main did not pay itself: it did not answer in time"),
+        ({"paid": False, "error": "OTHER no route"}, "Wallet main did not pay itself: OTHER no route"),
+    ],
+)
+async def test_what_comes_of_a_trial(desk: Desk, changes: dict[str, Any], told: str) -> None:
+    desk.wallet_trial = replace(PAID_ITSELF, **changes)
+    assert told in (await confirmed(desk, "wallet try main")).splitlines()
+    found = await desk.ask(BOSS, "wallet.try", confirm=True, wallet="main")
+    assert {key: found[key] for key in changes} == changes
+
+
+async def test_nothing_is_tried_where_nothing_is_paid(desk: Desk) -> None:
+    await desk.told(BOSS, "pause")
+    assert (await desk.refused(BOSS, "wallet.try", confirm=True, wallet="main"))["code"] == "paused"
+    await desk.told(BOSS, "resume")
+    await desk.tx(lambda tx: wallets.pause(tx, "main", "quota", 0, NOW))
+    assert (await desk.refused(BOSS, "wallet.try", confirm=True, wallet="main"))["code"] == "paused"
+    assert (await desk.refused(BOSS, "wallet.try", confirm=True, wallet="third"))["code"] == "not_found"
+
+
+async def test_what_a_trial_cost_is_booked_once_and_explains_what_the_wallet_lists(paid: Till) -> None:
+    """It is nobody's payment: neither unmatched, nor a difference, nor what a machine may call a customer's."""
+    desk, tried = paid.desk, "ab" * 32
+    await desk.tx(lambda tx: wallet_trial.begin(tx, "main", tried, desk.now))
+    with pytest.raises(Refusal, match="seen before"):
+        await desk.tx(lambda tx: wallet_trial.begin(tx, "main", tried, desk.now))
+    rows = [row(tried, 1, fees_paid_msat=7), row(tried, 1, "incoming")]
+    for _ in range(2):
+        listing = Listing(tuple(rows), complete=True)
+        await desk.tx(
+            lambda tx, listing=listing: note_list(  # type: ignore[misc]
+                tx, "main", listing, starts_at=0, asked_at=desk.now, policy=LISTS, now=desk.now
+            )
+        )
+    assert await desk.count("SELECT count(*) FROM unmatched") == 0
+    assert await reconciled(paid, (*RIGHT, *rows)) == []
+    assert await balance(paid, "expenses:trials:main") == 7
+    assert await paid.violations() == []
+    await paid.receive(report(tried))
+    assert await paid.prove(2) is SettlementStatus.REJECTED
+    why = "this payment tried a wallet: no customer made it"
+    assert await desk.count("SELECT count(*) FROM settlements WHERE id = 2 AND detail = ?", why) == 1
+
+
+async def test_a_fee_that_no_wallet_takes_is_not_booked(paid: Till) -> None:
+    await paid.desk.tx(lambda tx: wallet_trial.begin(tx, "main", "ab" * 32, paid.now))
+    await paid.desk.tx(lambda tx: wallet_trial.settle(tx, "main", "ab" * 32, 10**9, paid.now))
+    assert await paid.desk.count("SELECT count(*) FROM journal WHERE kind = 'wallet.tried'") == 0
 
 
 # --- reconcile --------------------------------------------------------------------------------------------------------
@@ -291,3 +418,53 @@ async def test_a_rotated_connection_begins_anew(desk: Desk) -> None:
             )
         )
         assert await connected_at() == expected
+
+
+# --- what a list must never show -------------------------------------------------------------------------------------
+
+
+async def held(till: Till) -> list[str]:
+    return [hold["name"] for hold in (await till.desk.ask(BOSS, "status"))["holds"]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows"),
+    [
+        ("wallet_amount", [*RIGHT, row(hash_of(1), 3_001)]),
+        ("paid_twice", [*RIGHT, replace(RIGHT[1], settled_at=(RIGHT[1].settled_at or 0) + 7)]),
+    ],
+)
+async def test_a_payment_of_ours_that_the_wallet_shows_otherwise_holds_all(
+    paid: Till, rule: str, rows: list[Transaction]
+) -> None:
+    """Nothing more is paid until a list that was read to its end shows it right, or an operator lives with it."""
+    assert (rule, "P1") in await reconciled(paid, rows)
+    assert await held(paid) == ["books"]
+    assert await paid.open(4) is Go.LATER
+    assert any(rule in text for text in await paid.told())
+    await paid.desk.told(BOSS, "resume")
+    assert await held(paid) == ["books"], "the books alone don't show it"
+    await reconciled(paid, RIGHT, complete=False)
+    await paid.desk.told(BOSS, "resume")
+    assert await held(paid) == ["books"], "the list was not whole"
+    await reconciled(paid, RIGHT)
+    assert await held(paid) == ["books"], "nobody has looked yet"
+    await paid.desk.told(BOSS, "resume")
+    assert await held(paid) == []
+    await paid.paid(4, 4)
+
+
+async def test_what_an_operator_lives_with_holds_nothing_the_next_day(paid: Till) -> None:
+    await reconciled(paid, [*RIGHT, row(hash_of(1), 3_001)])
+    await paid.desk.ask(BOSS, "hold.lift", hold="books", reason="this wallet adds its fee", confirm=True)
+    assert await reconciled(paid, [*RIGHT, row(hash_of(1), 3_001)]) == [("wallet_amount", "P1")]
+    assert await held(paid) == []
+    await reconciled(paid, [*RIGHT, row(hash_of(1), 3_001), row(hash_of(2), 5_001)])
+    assert await held(paid) == ["books"]
+    await paid.desk.ask(BOSS, "hold.lift", hold="books", reason="this one too", confirm=True)
+
+
+@pytest.mark.parametrize("rows", [RIGHT[1:], [*RIGHT, row("ab" * 32, 7)]])
+async def test_what_may_have_a_reason_is_told_and_holds_nothing(paid: Till, rows: list[Transaction]) -> None:
+    assert await reconciled(paid, rows)
+    assert await held(paid) == []

@@ -1,0 +1,72 @@
+"""The bot holds its payments: a rule of the books is broken. Nothing new is paid until they hold again, or an operator
+has looked and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from handlers import notices, past
+from ledger.facts import Violation
+from storage import attempts, holds, journal, violations
+from storage.db import Tx
+from storage.settlements import mark_view
+
+SHOWN: Final = 3
+"""So many broken rules are named in one message."""
+LISTED: Final = frozenset({"wallet_amount", "paid_twice"})
+"""Rules that a wallet's list breaks, not the books: only another list shows that they hold again."""
+
+
+def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now: int) -> bool:
+    """Notes what is broken, and holds all payments for it; the operators are told once. False where there is nothing,
+    or nothing that an operator has not accepted."""
+    broken = [each for each in (named(tx, one) for one in found) if violations.note(tx, each, now)]
+    if not broken:
+        return False
+    first, some = broken[0], shapes(broken[:SHOWN])
+    reason = f"the rule {first.name} is broken by {first.ref}: {first.detail}"
+    if holds.put(tx, holds.BOOKS, reason, now):
+        mark_view(tx, "worklist")
+        facts = {"violations": some, "count": len(broken)}
+        journal.record(tx, at=now, who="satmachine", command="hold", target=holds.BOOKS, after=facts)
+        notices.tell(tx, operators, "notice books", facts, now)
+    return True
+
+
+def recheck(tx: Tx, found: Sequence[Violation], now: int) -> bool:
+    """After a check of the whole books: what is mended is forgotten, and with the last of it the hold ends. True where
+    it does."""
+    there = [named(tx, each) for each in found]
+    for each in there:
+        violations.note(tx, each, now)
+    violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED)
+    return violations.number(tx) == 0 and _lift(tx, holds.BOOKS)
+
+
+def lift(tx: Tx, name: str, *, by: str, now: int) -> bool:
+    """By the word of the operator with the public key `by`, who lives with what is broken. False: nothing held."""
+    if name == holds.BOOKS:
+        violations.accept(tx, by, now)
+    if name == holds.PAST:
+        past.lift(tx, now)
+    return _lift(tx, name)
+
+
+def shapes(found: Iterable[Violation]) -> list[dict[str, str]]:
+    """As JSON shows them."""
+    return [{"rule": each.name, "ref": each.ref, "detail": each.detail} for each in found]
+
+
+def named(tx: Tx, violation: Violation) -> Violation:
+    """People know an attempt by the payment that it is for."""
+    leg_id = attempts.leg_of(tx, violation.ref)
+    return violation if leg_id is None else replace(violation, ref=f"P{leg_id}")
+
+
+def _lift(tx: Tx, name: str) -> bool:
+    lifted = holds.lift(tx, name)
+    if lifted:
+        mark_view(tx, "worklist")
+    return lifted

@@ -1,0 +1,124 @@
+"""What is said of a database from the past, and of the payments that it has forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from handlers.replies import names, stored
+from handlers.replies.general import ask_for_code
+from handlers.replies.plain import facts, lines
+from handlers.replies.words import Wording, Words
+
+_SHOWN: Final = 6
+
+
+def _noticed(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w("Nothing more is paid: {why}.", why=stored.sentence(w, r["why"])),
+            w(
+                "What was sent after {time} UTC is looked for in the wallets now. What is found is booked, "
+                "and not paid again.",
+                time=w.moment(r["since"]),
+            ),
+            w("Payments go on by themselves when all is found.")
+            if r["witnessed"]
+            else w("I can't know that all of it is found: I will ask you then."),
+            w("Orders and deposits since then are lost: enter them again. How far it is: forgotten list"),
+        ]
+    )
+
+
+def _over(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w("What the restored database had forgotten is found: payments go on."),
+            w("{count} of these payments still wait for their transaction: forgotten list", count=r["waiting"])
+            if r["waiting"]
+            else None,
+        ]
+    )
+
+
+def _stays(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w("All wallets were asked what they sent since the backup. Nothing more is paid until you say so."),
+            w(
+                "{waiting} payments are not in the books, of {unexplained} of them nobody knows what for: "
+                "forgotten list",
+                waiting=r["waiting"],
+                unexplained=r["unexplained"],
+            ),
+            w("Say of each what it was, then: hold lift past REASON"),
+        ]
+    )
+
+
+def _forgotten(each: Mapping[str, Any], w: Words) -> str:
+    kind = names.name(w, names.PAYMENT_TYPES, each["type"]) if each["type"] else w("nobody knows what for")
+    return facts(
+        [
+            w(
+                "…{end}: {sats}, {time}",
+                end=each["payment_hash"][-8:],
+                sats=w.sats(each["amount_sats"]),
+                time=w.moment(each["at"]),
+            ),
+            each["wallet"],
+            kind,
+            w("the wallet shows it paid") if each["settled"] else None,
+            w("may be {payments}", payments=", ".join(each["may_be"])) if each["may_be"] else None,
+        ]
+    )
+
+
+def _list(r: Mapping[str, Any], w: Words) -> str:
+    unread = w("Not asked to the end yet: {wallets}", wallets=", ".join(r["unread"][:5])) if r["unread"] else None
+    if not r["count"]:
+        return lines([w("No payment is forgotten."), unread])
+    found = [_forgotten(each, w) for each in r["forgotten"][:_SHOWN]]
+    more = r["count"] - len(found)
+    return lines(
+        [
+            w("Sent, and not in the books:"),
+            *found,
+            w("and {count} more", count=more) if more > 0 else None,
+            unread,
+            w("If you know what one of them paid: forgotten match HASH_END P40"),
+            w("If it paid nothing that is owed here: forgotten drop HASH_END REASON"),
+        ]
+    )
+
+
+def _drop_preview(r: Mapping[str, Any], w: Words) -> str:
+    head = w("This payment would count for nothing here. If it did pay what is owed, that is paid a second time:")
+    return ask_for_code([head, _forgotten(r["preview"], w)], r, w)
+
+
+def _match_preview(r: Mapping[str, Any], w: Words) -> str:
+    head = w("This payment would count as what paid {payment}:", payment=r["preview"]["payment"])
+    return ask_for_code([head, _forgotten(r["preview"], w)], r, w)
+
+
+def _matched(r: Mapping[str, Any], w: Words) -> str:
+    return w(
+        "…{end} is looked into as what paid {payment}: show {payment}", end=r["payment_hash"][-8:], payment=r["payment"]
+    )
+
+
+def _dropped(r: Mapping[str, Any], w: Words) -> str:
+    return w("…{end} stands in the way of nothing any more. The others: forgotten list", end=r["payment_hash"][-8:])
+
+
+TEXTS: Final[dict[str, Wording]] = {
+    "forgotten list": _list,
+    "forgotten drop": _dropped,
+    "forgotten drop?": _drop_preview,
+    "forgotten match": _matched,
+    "forgotten match?": _match_preview,
+    "notice past": _noticed,
+    "notice past over": _over,
+    "notice past stays": _stays,
+}
