@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -23,7 +24,7 @@ from nwc.evidence import Evidence
 from nwc.requests import SignedRequest
 from storage import attempts, legs
 from storage.db import Tx
-from tests.crash import points
+from tests.crash import points, troubles
 
 
 def _give_up(tx: Tx, payment_hash: str, now: int) -> None:
@@ -206,13 +207,20 @@ FAULTS: dict[str, Callable[[], Any]] = {
 
 
 def plant(name: str) -> None:
-    """For good: in a process of its own. Several are parted by commas; `crash:POINT` is a moment at which it dies
-    (tests/crash/points.py)."""
+    """For good: in a process of its own. Several are parted by commas. `trouble:NAME` is something that seldom happens
+    (tests/crash/troubles.py), `clock:FILE` a clock that is ahead, `crash:POINT` a moment at which the process dies
+    (tests/crash/points.py); that one stands last."""
     for each in name.split(","):
-        if each.startswith("crash:"):
-            points.arm(each.removeprefix("crash:"))
-        else:
-            FAULTS[each]().start()
+        kind, _, what = each.partition(":")
+        match kind:
+            case "crash":
+                points.arm(what)
+            case "trouble":
+                troubles.TROUBLES[what]()
+            case "clock":
+                troubles.set_clock(Path(what))
+            case _:
+                FAULTS[each]().start()
 
 
 @contextlib.contextmanager

@@ -125,7 +125,9 @@ def _become(request: dict[str, Any]) -> NoReturn:
 def main() -> None:
     import bot.daemon  # noqa: F401 - imported here once instead of in each child
     import tests.crash.faults  # noqa: F401
+    from tests.crash.sites import found
 
+    found()  # as the source is now, which is what was just imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the children
     while line := sys.stdin.readline():
         pid = os.fork()

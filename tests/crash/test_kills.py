@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ SALE_EVERY_SECONDS = 1.5
 
 @pytest.mark.crash
 @pytest.mark.timeout(180)
-async def test_kills(tmp_path: Path) -> None:
+async def test_kills(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     outcome = await Campaign(Plan(KILLS, SEED, WALLETS, sale_every=SALE_EVERY_SECONDS), tmp_path).run()
-    print(f"seed {SEED}: {outcome}")
+    record_property("figures", str(outcome))
     assert outcome.verdict.good, f"seed {SEED}: {outcome}\n{outcome.verdict}"
     assert outcome.kills == KILLS
     # A campaign that kills idle bots proves nothing; how busy they were hangs on the machine.

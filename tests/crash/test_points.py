@@ -2,72 +2,57 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
+from collections.abc import Callable
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
 
-from bot.clock import SystemClock
-from tests.crash.atm import Atms
-from tests.crash.nursery import Nursery
-from tests.crash.points import POINTS
-from tests.crash.shop import Controlled, open_shop, sell, until
-from tests.crash.truth import judge, open_work
-from tests.parts.world import WorldProcess
+from bot.relays import Relays
+from nwc.client import WalletClient
+from storage.db import Database
+from tests.crash.lives import chains, live
+from tests.crash.scenarios import SCENARIOS, unreached
+from tests.crash.sites import EFFECTS, MEANINGS, NAMES, POINTS, SITES, found
 
-DEATH_WITHIN_SECONDS = 20.0
-DONE_WITHIN_SECONDS = 30.0
 AT_ONCE = 12
 WALLETS = ("honest", "sloppy", "lnbits", "alby", "liar")
 
 
+def test_every_effect_has_a_name() -> None:
+    """A commit, publish, HTTP call or wallet request that is added gets a name in tests/crash/sites.py, and a scenario
+    that reaches it."""
+    declared = Counter({where: len(names) for where, names in SITES.items()})
+    assert Counter(site.where for site in found()) == declared
+
+
+def test_no_effect_goes_by_another_way() -> None:
+    """What these can do besides is reading, or waiting."""
+    others = {
+        Database: {"open", "read", "read_apart", "close"},
+        WalletClient: {"ready", "refresh_info", "request"},
+        Relays: {"start", "close", "wait_closed", "fetch_one", "read_page", "list_ids"},
+    }
+    for owner, harmless in others.items():
+        acts = {name for name in dir(owner) if not name.startswith("_") and iscoroutinefunction(getattr(owner, name))}
+        assert acts - EFFECTS == harmless
+
+
+def test_every_name_is_reached_by_one_scenario() -> None:
+    reached = Counter(name for scenario in SCENARIOS for name in scenario.reaches)
+    assert unreached() == set()
+    assert reached == Counter(NAMES)
+    assert len(set(POINTS)) == len(POINTS) == 2 * len(NAMES)
+    assert set(MEANINGS) <= {name for names in SITES.values() for name in names}
+
+
 @pytest.mark.crash
-@pytest.mark.timeout(120)
-async def test_every_point(tmp_path: Path) -> None:
-    room = asyncio.Semaphore(AT_ONCE)
-    async with (
-        WorldProcess(tmp_path / "world", life_seconds=120) as world,
-        Atms(world.relay_url, SystemClock()) as atms,
-        Nursery() as nursery,
-    ):
-
-        async def one(number: int, point: str) -> str:
-            async with room:
-                return await die_twice(
-                    world, atms, nursery, tmp_path / f"p{number}", point, WALLETS[number % len(WALLETS)]
-                )
-
-        told = await asyncio.gather(*(one(number, point) for number, point in enumerate(POINTS)))
-    assert not "".join(told), "\n".join(filter(None, told))
-
-
-async def die_twice(
-    world: Controlled, atms: Atms, nursery: Nursery, directory: Path, point: str, personality: str
-) -> str:
-    """What went wrong, empty where nothing did."""
-    name = directory.name
-    shop = await open_shop(world, directory, name, number_of_lps=2, personality=personality)
-    await atms.add(shop)
-    sales = [await sell(world, shop, 50_000), await sell(world, shop, 80_000)]
-    reports = [asyncio.create_task(atms.settle(shop, sale)) for sale in sales]
-    try:
-        for fault in (f"crash:{point}", f"crash:commit:{2 + sum(map(ord, point)) % 6}"):
-            bot = await nursery.start(shop.config_path, fault)
-
-            async def dead() -> bool:
-                return not bot.alive()  # noqa: B023 - called in this turn of the loop alone
-
-            await until(dead, f"it dies at {fault}\n{bot.log[-2000:]}", DEATH_WITHIN_SECONDS)
-        bot = await nursery.start(shop.config_path)
-
-        async def done() -> bool:
-            return all(report.done() for report in reports) and not open_work(shop)
-
-        await until(done, f"everything is paid after {point}\n{bot.log[-2000:]}", DONE_WITHIN_SECONDS)
-    finally:
-        for report in reports:
-            report.cancel()
-    bot.kill()
-    await nursery.gone(bot)
-    verdict = await judge(world, shop, sales)
-    return "" if verdict.good else f"{point} ({personality}): {verdict}"
+@pytest.mark.timeout(240)
+async def test_every_point(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Each under one personality; under every one in `make soak`."""
+    count = await live(list(chains(WALLETS, by_turns=True)), tmp_path, at_once=AT_ONCE)
+    record_property("figures", str(count))
+    assert count.verdict.good, f"{count}\n{count.verdict}"
+    assert count.points == set(POINTS)
+    assert count.deaths == 2 * len(POINTS)

@@ -15,6 +15,7 @@ from typing import Any
 from bot.nostr import Keys
 from ledger.facts import WalletRow
 from ledger.invariants import check_wallet
+from nwc.bolt11 import decode
 from nwc.event import Event
 from nwc.foreign import parse_json
 from storage.db import open_snapshot
@@ -68,8 +69,18 @@ async def judge(world: Controlled, shop: Shop, sales: Sequence[Sale], *, settled
 
 
 async def paid_out(world: Controlled, shop: Shop) -> list[dict[str, Any]]:
-    """Every payment that has left the shop's wallet."""
-    return [move for move in await world.call("movements", account=shop.wallet) if move["payer"] == shop.wallet]
+    """Every payment that has left the shop's wallet, but for those with which it was tried: they went to itself."""
+    moves = await world.call("movements", account=shop.wallet)
+    tried = _trials(shop)
+    return [
+        move
+        for move in moves
+        if move["payer"] == shop.wallet and not (move["payee"] == shop.wallet and move["payment_hash"] in tried)
+    ]
+
+
+def _trials(shop: Shop) -> set[str]:
+    return {row["payment_hash"] for row in rows(shop.database_path, "SELECT payment_hash FROM trials")}
 
 
 def paid_again(shop: Shop, out: Sequence[dict[str, Any]]) -> list[str]:
@@ -97,7 +108,7 @@ async def unstored_requests(world: Controlled, shop: Shop) -> list[str]:
     """Payment requests that reached the wallet although their bytes are in no commit (invariant 3)."""
     client = Keys.parse(shop.wallet_uri.rsplit("secret=", 1)[1]).cipher()
     with_bytes = {row["event_id"] for row in rows(shop.database_path, "SELECT event_id FROM requests")}
-    found = []
+    found, tried = [], _trials(shop)
     for raw in await world.call("requests", account=shop.wallet):
         event = Event.from_dict(raw)
         if event.id in with_bytes:
@@ -105,6 +116,9 @@ async def unstored_requests(world: Controlled, shop: Shop) -> list[str]:
         decrypt = client.nip04_decrypt if "?iv=" in event.content else client.nip44_decrypt
         asked = parse_json(decrypt(shop.wallet_pubkey, event.content), max_chars=100_000)
         if isinstance(asked, dict) and asked["method"] == "pay_invoice":
+            params = asked["params"]
+            if isinstance(params, dict) and decode(str(params["invoice"])).payment_hash in tried:
+                continue  # of a trial the hash alone is stored before
             found.append(f"{shop.name}: request {event.id} was published and is not stored")
     return found
 

@@ -38,7 +38,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.part is not None:
         return 0 if parts[arguments.part].run(arguments) else 1
-    return 0 if all([part.run(parser.parse_args([name])) for name, part in parts.items()]) else 1
+    good = [part.run(parser.parse_args([name])) for name, part in parts.items()]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
