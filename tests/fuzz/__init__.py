@@ -1,0 +1,1 @@
+"""Every parser of foreign bytes, with bytes that it should not like."""
