@@ -1,6 +1,6 @@
 # Everything runs in .venv, made from the locks with hashes. Needs git, make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt docs bench soak lock clean .venv
+.PHONY: help demo test check fmt docs coverage mutants bench soak lock clean .venv
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -44,6 +44,13 @@ fmt: $(TESTING) ## put the code in order
 
 docs: $(TESTING) ## write the table of orders and the guides' answers again
 	@$(BIN)/python -m tests.handlers.reference
+
+coverage: $(TESTING) ## fails where a branch of ledger or nwc is not tested by their own tests
+	@$(BIN)/coverage run -m pytest -q -p no:cacheprovider tests/ledger tests/nwc
+	@$(BIN)/coverage report
+
+mutants: $(TESTING) ## how strong the tests are (MUTANTS="ledger.fees nwc" chooses modules)
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: $(TESTING) ## how fast
 	@$(BIN)/python -m tests.bench

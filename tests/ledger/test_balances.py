@@ -108,7 +108,9 @@ def some_leg(draw: st.DrawFn, number: int, most: int = 10**6, machine_id: int | 
 def some_settlement(draw: st.DrawFn, number: int) -> SettlementFacts:
     build = draw(st.sampled_from([settlement, cash_in, scaled]))
     status = draw(st.sampled_from(SettlementStatus))
-    made: Settlement = build(id=number, machine_id=draw(st.integers(1, 2)), status=status)
+    off = draw(st.integers(-50, 50)) if build is not scaled else 0
+    changes = {"platform_fee_sats": 3_000 - off, "fee_mismatch_sats": off} if off else {}
+    made: Settlement = build(id=number, machine_id=draw(st.integers(1, 2)), status=status, **changes)
     if status in (SettlementStatus.UNVERIFIED, SettlementStatus.REJECTED):
         return SettlementFacts(made, ())
     legs = [draw(some_leg(number * 10 + n, 500, made.machine_id)) for n in range(draw(st.integers(0, 3)))]
@@ -160,6 +162,45 @@ def test_the_balances_of_a_cash_out_that_is_paid() -> None:
         ("assets:cash:m1", "GTQ"): -200_000,
         ("equity:exchange:m1", "GTQ"): 200_000,
     }
+
+
+@pytest.mark.parametrize(("made", "sign"), [(settlement(), 1), (cash_in(wire_sats=91_990), -1)])
+def test_several_of_one_machine_add_up(made: Settlement, sign: int) -> None:
+    """Each with a fee that is 10 sats over what is set, and with an attempt that failed before the one that paid."""
+    made = replace(made, fee_sats=8_010, wire_sats=100_000 + sign * 8_010, fee_mismatch_sats=10)
+    paid = leg_facts(
+        leg(status=LegStatus.COMPLETED), [attempt(2, state=AttemptState.RELEASED), attempt(state=AttemptState.SETTLED)]
+    )
+    given = {
+        "type": LegType.OPERATOR_SPLIT, "status": LegStatus.REFUNDED, "amount_sats": 5_000, "payee": "a",
+    }  # fmt: skip
+    back = leg_facts(leg(**given), [attempt(amount_msat=5_000_000, state=AttemptState.SETTLED)])
+    twice = expected([SettlementFacts(made, (paid, back)), SettlementFacts(made, (paid, back))], [], [])
+    due = {("liabilities:due:principal:m1", "msat"): -200_000_000} if sign > 0 else {
+        ("equity:exchange:m1", "msat"): 200_000_000
+    }  # fmt: skip
+    assert {key: value for key, value in twice.items() if value} == {
+        ("assets:wallet:main", "msat"): 2 * (sign * (100_000_000 + sign * 8_010_000) - 3_001_000 - 1_000),
+        **due,
+        ("income:mismatch:m1", "msat"): -20_000,
+        ("expenses:routing:main", "msat"): 4_000,
+        ("equity:kept:m1", "msat"): -10_000_000,
+        ("assets:cash:m1", "GTQ"): sign * -400_000,
+        ("equity:exchange:m1", "GTQ"): sign * 400_000,
+    }
+
+
+def test_an_lp_that_was_paid_twice_has_that_much_less() -> None:
+    made = [paid_leg(number, type=LegType.DCA, lp_id=3, fiat_minor=6_000, payee="lp:3") for number in (7, 8)]
+    deposits = [DepositFacts(number, 1, 3, 10_000, "GTQ", DepositStatus.CONFIRMED) for number in (1, 2)]
+    balances = expected([], made, deposits)
+    assert balances["liabilities:lp:l3:m1", "GTQ"] == 12_000 - 20_000
+    assert balances["assets:cash:m1", "GTQ"] == 20_000
+
+
+def test_a_fee_that_knows_an_lp_takes_no_fiat_off_it() -> None:
+    made = paid_leg(7, lp_id=3, fiat_minor=6_000)
+    assert expected([], [made], [])["liabilities:lp:l3:m1", "GTQ"] == 0
 
 
 @pytest.mark.parametrize("kind", [LegType.DCA, LegType.SETTLEMENT])
@@ -253,7 +294,10 @@ def test_an_altered_entry_shows(altered: JournalRow) -> None:
 
 
 def test_a_missing_entry_shows() -> None:
-    assert names([ROWS[0], ROWS[2]]) == [("journal_gap", "J3"), ("journal_chain", "J3")]
+    assert read_journal([ROWS[0], ROWS[2]]).violations == (
+        Violation("journal_gap", "J3", "number 2 was to come"),
+        Violation("journal_chain", "J3", "its hash does not fit its content and the entry before"),
+    )
     assert names(ROWS[1:]) == [("journal_gap", "J2"), ("journal_chain", "J2")]
 
 
@@ -265,4 +309,15 @@ def test_an_entry_that_sums_to_something_shows_even_with_a_right_hash() -> None:
     postings = (Posting("a", "msat", 5), Posting("b", "msat", -4), Posting("c", "GTQ", 1), Posting("d", "GTQ", -1))
     for wrong in (postings, ()):
         row = JournalRow(1, T, "k", "r", wrong, chain_hash(GENESIS, 1, T, "k", "r", wrong))
-        assert names([row]) == [("journal_balance", "J1")]
+        sums = {"msat": 1, "GTQ": 0} if wrong else {}
+        assert read_journal([row]).violations == (Violation("journal_balance", "J1", f"k r sums to {sums}"),)
+
+
+def test_a_wallet_that_paid_itself_lost_the_fee_alone() -> None:
+    entry = books.wallet_tried("main", 7)
+    assert (entry.kind, entry.ref) == ("wallet.tried", "main")
+    must = expected([], [], [], [("main", 7)])
+    assert {(p.account, p.commodity): p.amount for p in entry.postings} == dict(must)
+    assert must["expenses:trials:main", "msat"] == 7
+    twice = expected([], [], [], [("main", 7), ("main", 5)])
+    assert (twice["expenses:trials:main", "msat"], twice["assets:wallet:main", "msat"]) == (12, -12)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
+from ledger import invariants
 from ledger.facts import (
     AttemptFacts,
     CreditFacts,
@@ -20,6 +22,7 @@ from ledger.facts import (
 )
 from ledger.invariants import (
     State,
+    _reachable,
     check_changes,
     check_credits,
     check_enrolment,
@@ -196,6 +199,14 @@ def own(status: LegStatus, *, fee: int = 3_000, split: int = 5_000, dca: int = 1
     return [leg_facts(one) for one in made if one.amount_sats]
 
 
+def of_split(status: LegStatus, sats: int) -> LegFacts:
+    return leg_facts(leg(id=4, status=status, amount_sats=sats, type=LegType.OPERATOR_SPLIT, payee="split:b"))
+
+
+def split_back(number: int, sats: int) -> LegFacts:
+    return paid_leg(number, status=L.REFUNDED, amount_sats=sats, type=LegType.OPERATOR_SPLIT)
+
+
 RESTORED = asdict(LANDED)
 """Scaled, and scaled back to all of it."""
 
@@ -233,6 +244,15 @@ def check(made: Settlement, legs: list[LegFacts]) -> list[str]:
         (cash_in(status=S.PROCESSED), PAID[:2]),
         (settlement(status=S.PROCESSED), [paid_leg(1, status=L.REFUNDED), *PAID[1:]]),
         (settlement(status=S.PROCESSED), [paid_leg(1, status=L.REFUNDED), *PAID[1:], paid_leg(4)]),
+        (settlement(status=S.PENDING, platform_fee_sats=2_990, fee_mismatch_sats=10), []),
+        (settlement(), [*own(L.PENDING, split=4_000), of_split(L.PENDING, 1_000)]),
+        (settlement(), [own(L.PENDING)[0], own(L.PENDING)[2], split_back(2, 4_000), split_back(4, 1_000)]),
+        (
+            scaled(
+                wire_sats=1, principal_sats=1, fee_sats=0, platform_fee_sats=0, operator_fee_sats=0, status=S.PARTIAL
+            ),
+            [],
+        ),
     ],
 )
 def test_good_settlements(made: Settlement, legs: list[LegFacts]) -> None:
@@ -277,6 +297,7 @@ def test_one_part_cannot_make_up_for_another() -> None:
         {"landed": replace(LANDED, wire_sats=54_000, principal_sats=49_000, fee_sats=5_000)},
         {"landed": replace(LANDED, wire_sats=53_000, principal_sats=52_000, fee_sats=1_000)},
         {"landed": None},
+        {"wire_sats": 0, "principal_sats": 0, "fee_sats": 0, "platform_fee_sats": 0, "operator_fee_sats": 0},
     ],
 )
 def test_a_settlement_is_scaled_to_a_part_of_what_landed(changes: dict[str, Any]) -> None:
@@ -358,6 +379,116 @@ def test_who_paid_in_cash_gets_no_sats_back() -> None:
     assert check(cash_in(status=S.REFUNDED), [refund(1)]) == ["refund"]
 
 
+# -- what they say -----------------------------------------------------------------------------------------------------
+
+
+def of_attempt(made: Attempt, *requests: Any) -> tuple[Violation, ...]:
+    return check_leg(LegFacts(leg(), (AttemptFacts(made, requests),)))
+
+
+def of_settlement(made: Settlement, *legs: LegFacts) -> tuple[Violation, ...]:
+    return check_settlement(SettlementFacts(made, legs))
+
+
+@pytest.mark.parametrize(
+    ("find", "says"),
+    [
+        (
+            lambda: check_leg(leg_facts(leg(status=L.FAILED), [attempt()])),
+            ("live_attempt_of_closed_leg", "P40", "the leg is failed"),
+        ),
+        (lambda: check_leg(leg_facts(leg(credit_sats=-1))), ("leg_amounts", "P40", "3000 sats, credit -1")),
+        (
+            lambda: check_leg(leg_facts(leg(fiat_minor=1))),
+            ("leg_amounts", "P40", "a super_fee leg takes no fiat off an LP"),
+        ),
+        (
+            lambda: check_leg(leg_facts(leg(), [attempt(state=A.SETTLED)])),
+            ("settled_but_open", "P40", "paid, and pending"),
+        ),
+        (
+            lambda: check_leg(leg_facts(leg(**DONE), [attempt(1, state=A.SETTLED), attempt(2, state=A.SETTLED)])),
+            ("one_settled_attempt", "P40", "2 attempts settled, none of them as surplus"),
+        ),
+        (
+            lambda: check_leg(leg_facts(leg(**DONE, credit_sats=1))),
+            ("completed_without_payment", "P40", "2999000 msat were due, 0 settled"),
+        ),
+        (lambda: of_attempt(attempt(leg_id=41), request()), ("attempt_moved", hash_of(1), "it pays P41 from main")),
+        (
+            lambda: check_leg(leg_facts(leg(**DONE), [attempt(state=A.SETTLED, preimage=preimage(2))])),
+            ("settled_without_proof", hash_of(1), "its preimage does not hash to its payment hash"),
+        ),
+        (
+            lambda: of_attempt(attempt(surplus=True), request()),
+            ("surplus_unpaid", hash_of(1), "a surplus that is sent"),
+        ),
+        (
+            lambda: of_attempt(attempt(state=A.READY), request()),
+            ("published_before_sent", hash_of(1), "1 requests, ready"),
+        ),
+        (lambda: of_attempt(attempt()), ("sent_without_request", hash_of(1), "sent without stored bytes or time")),
+        (
+            lambda: of_attempt(attempt(), request(7, expires_at=T + 3_601)),
+            ("request_outlives_invoice", hash_of(1), f"request {7:064x}"),
+        ),
+        (
+            lambda: of_attempt(attempt(), request(2, created_at=T + 1), request(1)),
+            ("one_live_request", hash_of(1), f"{1:064x} and {2:064x} live together"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.REJECTED), *own(L.VOIDED)),
+            ("legs_before_proof", "S12", "3 legs, rejected"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.PROCESSED), *own(L.PENDING)),
+            ("settlement_status", "S12", "processed, by its legs processing"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.ERRORED), *own(L.PENDING)),
+            ("settlement_status", "S12", "errored with an open leg"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.REFUNDED), *own(L.FAILED)),
+            ("settlement_status", "S12", "refunded with a failed leg, which still owes its sats"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.PENDING, wire_sats=1, fee_mismatch_sats=2)),
+            ("settlement_arithmetic", "S12", "wire 1, must be 108000; fee 8000, must be 8002"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.PARTIAL)),
+            ("settlement_landed", "S12", "scaled, and what landed is not there"),
+        ),
+        (
+            lambda: of_settlement(cash_in(status=S.PENDING, landed=LANDED)),
+            ("settlement_landed", "S12", "cash_in of 100000 sats, landed with 100000, fee 8000, wire 108000"),
+        ),
+        (
+            lambda: of_settlement(settlement(), *own(L.PENDING, fee=2_999)),
+            ("settlement_sum", "S12", "super_fee: 3000 sats owed, 2999 in legs (processing)"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.ERRORED), *own(L.FAILED), refund(1)),
+            ("refund", "S12", "a refund of a settlement that is errored"),
+        ),
+        (lambda: of_settlement(cash_in(status=S.REFUNDED), refund(1)), ("refund", "S12", "the customer paid in cash")),
+        (
+            lambda: of_settlement(settlement(status=S.REFUNDED), refund(108_001)),
+            ("refund", "S12", "108001 sats back, 108000 came"),
+        ),
+        (
+            lambda: of_settlement(settlement(status=S.REFUNDED), PAID[2], refund(1)),
+            ("refund", "S12", "the LPs have been paid for it"),
+        ),
+    ],
+)
+def test_a_violation_says_what_is_and_what_must_be(
+    find: Callable[[], tuple[Violation, ...]], says: tuple[str, str, str]
+) -> None:
+    assert find() == (Violation(*says),)
+
+
 # -- 4: enrolments, credits --------------------------------------------------------------------------------------------
 
 
@@ -416,9 +547,16 @@ def test_more_given_than_was_deposited() -> None:
     assert check_enrolment(over) == (Violation("negative_balance", "L3@m1", "-1 minor units"),)
 
 
+def test_what_is_left_is_worked_out_anew_too() -> None:
+    over = replace(ENROLMENT, reserved_minor=551, deposited_minor=1_001, legs=(*ENROLMENT.legs, dca(L.PENDING, 1, 1)))
+    assert names(check_enrolment(over)) == ["enrolment_sum", "negative_balance"]
+    short = replace(ENROLMENT, deposited_minor=0)
+    assert names(check_enrolment(short)) == ["enrolment_sum"]
+
+
 def test_another_currency() -> None:
     euros = replace(ENROLMENT, deposits=(*ENROLMENT.deposits, deposit(1, DepositStatus.DELETED, "EUR")))
-    assert names(check_enrolment(euros)) == ["enrolment_currency"]
+    assert check_enrolment(euros) == (Violation("enrolment_currency", "L3@m1", "['EUR', 'GTQ'] at a machine of GTQ"),)
     legs = replace(ENROLMENT, legs=(*ENROLMENT.legs, dca(L.VOIDED, 1, 1, currency="EUR")))
     assert names(check_enrolment(legs)) == ["enrolment_currency"]
     nothing = EnrolmentFacts(1, 3, "GTQ", 0, 0, 0, 0, 0, (), ())
@@ -428,6 +566,7 @@ def test_another_currency() -> None:
 def test_credits_are_used_by_standing_legs_alone() -> None:
     legs = [leg(credit_sats=30), leg(credit_sats=20, **DONE), leg(credit_sats=5, status=L.REFUNDED)]
     assert check_credits([CreditFacts("platform", 40, 40), CreditFacts("platform", 20, 15)], legs) == ()
+    assert check_credits([CreditFacts("platform", 40, 0)], []) == ()
     voided = [*legs, leg(credit_sats=1, status=L.VOIDED)]
     assert check_credits([CreditFacts("platform", 99, 56)], voided) == (
         Violation("credit", "platform", "56 sats used, 55 set off"),
@@ -528,7 +667,33 @@ def test_good_changes(before: dict[str, State], after: dict[str, State]) -> None
     ],
 )
 def test_changes_outside_of_the_tables(before: dict[str, State], after: dict[str, State], detail: str) -> None:
-    assert [violation.detail for violation in check_changes(before, after)] == [detail]
+    (ref,) = before
+    assert check_changes(before, after) == (Violation("state_change", ref, detail),)
+
+
+def test_what_begins_where_nothing_may_begin() -> None:
+    """Among others that did not change; nothing leads to a leg that a row invents as settled, of another kind."""
+    before: dict[str, State] = {"S1": S.PENDING}
+    for new in (A.READY, L.PENDING):
+        assert check_changes(before, {**before, "x": new}) == ()
+    assert check_changes({"S1": S.REJECTED}, {"S1": S.REJECTED, "S2": S.UNVERIFIED, "S3": S.REFUNDED}) == ()
+    assert check_changes({"P1": L.COMPLETED, "P2": L.VOIDED}, {"P1": L.COMPLETED, "P2": L.PENDING}) == (
+        Violation("state_change", "P2", "voided to pending"),
+    )
+
+
+def test_where_no_row_of_the_table_leads_to_it_nothing_begins_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, _ = invariants._TABLES[DepositStatus]
+    monkeypatch.setattr(invariants, "_TABLES", {DepositStatus: (changes, (DepositStatus.CONFIRMED,))})
+    assert check_changes({}, {"D1": DepositStatus.PENDING, "D2": DepositStatus.CONFIRMED}) == (
+        Violation("state_change", "D1", "new to pending"),
+    )
+
+
+def test_any_number_of_allowed_changes_may_lie_between_two_moments() -> None:
+    steps = {(A.READY, A.SENT), (A.SENT, A.CLAIMED), (A.CLAIMED, A.SETTLED)}
+    further = {(A.READY, A.CLAIMED), (A.SENT, A.SETTLED), (A.READY, A.SETTLED)}
+    assert _reachable(frozenset(steps)) == steps | further
 
 
 def test_states_of_the_same_word_are_not_mixed_up() -> None:

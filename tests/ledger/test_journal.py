@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
 
@@ -232,3 +233,18 @@ def test_the_chain_is_the_same_in_every_version() -> None:
     entry = books.deposit_confirmed(7, 1, 3, 5, "GTQ")
     found = chain_hash(GENESIS, 1, 1_790_000_000, entry.kind, entry.ref, entry.postings)
     assert found == "986d5766b4ef3e947de986596f441350c223ce7c27302b54eb96026b7239b2a6"
+
+
+def test_only_what_took_fiat_off_an_lp_books_it() -> None:
+    for made in (leg(fiat_minor=5), leg(lp_id=3), leg()):
+        entry = books.leg_completed(made, 0)
+        assert {posting.commodity for posting in entry.postings} == {"msat"}
+    with_lp = books.leg_completed(leg(lp_id=3, fiat_minor=5), 0)
+    assert rows(with_lp)["liabilities:lp:l3:m1", "GTQ"] == 5
+
+
+def test_what_is_hashed_never_changes() -> None:
+    """Every journal that is out there was chained like this."""
+    text = f'["{GENESIS}",1,2,"k","D\\u00e9",[["a","msat",5],["b","msat",-5]]]'
+    postings = (Posting("a", "msat", 5), Posting("b", "msat", -5))
+    assert chain_hash(GENESIS, 1, 2, "k", "Dé", postings) == hashlib.sha256(text.encode()).hexdigest()

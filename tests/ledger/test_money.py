@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
@@ -84,18 +84,19 @@ def test_fiat_text_becomes_minor_units(text: str, currency: str, minor: int) -> 
 @pytest.mark.parametrize(
     ("text", "currency", "says"),
     [
-        ("0.001", "GTQ", "GTQ has 2 digits"),
-        ("0.5", "JPY", "JPY has 0 digits"),
-        ("1.2345", "KWD", "KWD has 3 digits"),
-        ("10000000000000.01", "GTQ", "too large"),
-        ("92233720368547758.08", "GTQ", "too large"),
-        ("9" * 30, "GTQ", "too large"),
+        ("0.001", "GTQ", "amount: GTQ has 2 digits after the point"),
+        ("0.5", "JPY", "amount: JPY has 0 digits after the point"),
+        ("1.2345", "KWD", "amount: KWD has 3 digits after the point"),
+        ("10000000000000.01", "GTQ", "amount is too large"),
+        ("92233720368547758.08", "GTQ", "amount is too large"),
+        ("9" * 30, "GTQ", "amount is too large"),
     ],
 )
 def test_fiat_that_does_not_fit_is_refused(text: str, currency: str, says: str) -> None:
-    with pytest.raises(Refusal, match=says) as refused:
+    with pytest.raises(Refusal) as refused:
         parse_fiat(text, currency)
-    assert refused.value.field == "amount"
+    assert (refused.value.code, refused.value.field) == (Code.BAD_REQUEST, "amount")
+    assert refused.value.message == says
 
 
 @pytest.mark.parametrize("currency", ["", "gtq", "BTC", "XXX", "GTQ ", "GT", "\u0410\u0415\u0414"])
@@ -138,7 +139,27 @@ def test_a_fraction_is_parts_per_million(text: str, ppm: int) -> None:
 def test_a_fraction_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as refused:
         parse_fraction(text, "fee")
-    assert refused.value.field == "fee"
+    assert (refused.value.code, refused.value.field) == (Code.BAD_REQUEST, "fee")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x", "fee must be a plain decimal number such as 2000.50"),
+        ("0.0000001", "fee may have at most 6 digits after the point (0.000001)"),
+        ("101%", "fee may be at most 1 (100%)"),
+    ],
+)
+def test_why_a_fraction_is_none(text: str, says: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_fraction(text, "fee")
+    assert refused.value.message == says
+
+
+def test_why_a_currency_is_none() -> None:
+    with pytest.raises(Refusal) as refused:
+        fiat_digits("gtq")
+    assert refused.value.message == "'gtq' is no ISO 4217 currency: use three capitals such as GTQ or EUR"
 
 
 @given(st.integers(0, PPM))
@@ -184,7 +205,7 @@ RATES = st.builds(lambda digits, places: Decimal(digits).scaleb(-places), st.int
 @given(st.integers(0, MAX_FIAT_MINOR), st.sampled_from(["GTQ", "JPY", "KWD"]), RATES)
 def test_fiat_to_sats_is_exact_whatever_the_context_of_the_caller(minor: int, currency: str, rate: Decimal) -> None:
     exact = Fraction(minor, 10 ** fiat_digits(currency)) * Fraction(rate)
-    with localcontext(prec=3):
+    with localcontext(prec=3, rounding=ROUND_UP):
         assert fiat_to_sats_floor(minor, currency, rate) == exact.numerator // exact.denominator
         assert fiat_to_sats(minor, currency, rate) == round(exact)
         assert Fraction(fiat_value_in_sats(minor, currency, rate)) == exact
@@ -193,7 +214,7 @@ def test_fiat_to_sats_is_exact_whatever_the_context_of_the_caller(minor: int, cu
 @given(st.integers(0, 21 * 10**14), st.sampled_from(["GTQ", "JPY", "KWD"]), RATES)
 def test_sats_to_fiat_is_half_even_whatever_the_context_of_the_caller(sats: int, currency: str, rate: Decimal) -> None:
     exact = Fraction(sats * 10 ** fiat_digits(currency)) / Fraction(rate)
-    with localcontext(prec=3):
+    with localcontext(prec=3, rounding=ROUND_UP):
         assert sats_to_fiat(sats, currency, rate) == round(exact)
 
 
@@ -212,3 +233,4 @@ def test_a_refusal_shows_its_code_sentence_and_field() -> None:
     assert repr(refusal) == "Refusal(not_found, 'no such machine', field='machine')"
     assert str(refusal) == "no such machine"
     assert refusal.extra == {"near": "sintra"}
+    assert refusal.order is None

@@ -46,9 +46,15 @@ def test_the_rest_goes_to_the_largest_remainder(total: int, weights: list[int], 
     assert largest_remainder(total, weights) == shares
 
 
-@pytest.mark.parametrize(("total", "weights"), [(-1, [1]), (1, [-1, 2]), (1, []), (1, [0])])
-def test_what_cannot_be_shared_is_a_bug(total: int, weights: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"shares non-negative|nothing to share"):
+NEGATIVE = "largest_remainder shares non-negative integers only"
+NOBODY = "nothing to share the total among: all weights are 0"
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "says"), [(-1, [1], NEGATIVE), (1, [-1, 2], NEGATIVE), (1, [], NOBODY), (1, [0], NOBODY)]
+)
+def test_what_cannot_be_shared_is_a_bug(total: int, weights: list[int], says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
         largest_remainder(total, weights)
 
 

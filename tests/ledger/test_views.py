@@ -22,6 +22,7 @@ from ledger.views import (
     average_rate,
     content_digest,
     content_text,
+    gone_reason,
     leg_bucket,
     leg_item,
     lp_balance,
@@ -29,6 +30,7 @@ from ledger.views import (
     settlement_item,
     unmatched_bucket,
     unmatched_item,
+    waiting_leg_bucket,
     worklist,
 )
 from tests.ledger.build import HASH, T, leg, settlement
@@ -71,6 +73,23 @@ def test_a_skipped_leg_is_listed_and_a_failed_one_where_nothing_else_shows_it() 
         assert leg_bucket(status, None) is None
 
 
+@pytest.mark.parametrize("status", [None, S.REFUNDED, S.PROCESSED])
+def test_an_open_leg_is_listed_when_it_is_overdue_and_nothing_else_shows_it(status: SettlementStatus | None) -> None:
+    assert waiting_leg_bucket(status, 1_800, 30) is None
+    assert waiting_leg_bucket(status, 1_801, 30) is Bucket.STUCK_PROCESSING
+    assert waiting_leg_bucket(status, 0, 0) is Bucket.STUCK_PROCESSING
+    for shown in (S.ERRORED, S.PROCESSING):
+        assert waiting_leg_bucket(shown, 10_000, 30) is None
+
+
+def test_what_is_known_beyond_the_status_is_the_reason() -> None:
+    why = gone_reason("main")
+    assert why == "wallet main is not in the configuration: put its connection back"
+    told = settlement_item(Bucket.UNVERIFIED, settlement(status=S.UNVERIFIED, reason="not_paid"), "sintra", T, why=why)
+    assert told.reason == why
+    assert leg_item(Bucket.STUCK_PROCESSING, leg(reason="slow"), "sintra", why=why).reason.endswith(f": {why}")
+
+
 def test_a_payment_without_a_settlement_is_given_time() -> None:
     assert unmatched_bucket(600, 600) is None
     assert unmatched_bucket(601, 600) is Bucket.UNMATCHED
@@ -109,7 +128,15 @@ def test_the_worklist_has_the_documented_shape() -> None:
 @pytest.mark.parametrize("status", SettlementStatus)
 def test_every_settlement_says_why_it_is_there(status: SettlementStatus) -> None:
     item = settlement_item(Bucket.ERRORED, settlement(status=status), "sintra", T)
-    assert item.reason
+    reasons = {
+        S.REJECTED: "rejected",
+        S.ERRORED: "a payment failed: look at it, then retry",
+        S.UNVERIFIED: "the machine's wallet has not shown the payment",
+        S.PENDING: "waits to be shared out",
+        S.PARTIAL: "scaled down, waits to be shared out",
+        S.PROCESSING: "a payment of it is open",
+    }
+    assert item.reason == reasons.get(status, status.value)
     assert (item.id, item.status, item.wire_sats) == ("S12", status.value, 108_000)
 
 
@@ -120,16 +147,14 @@ def test_a_leg_names_its_settlement_and_reason() -> None:
         Bucket.SKIPPED, "S12", "sintra", "skipped", 3_000, T, "dca of S12: no LP with a balance is there", "P40"
     )
     alone = leg_item(Bucket.ERRORED, leg(type=LegType.SETTLEMENT, status=LegStatus.FAILED, settlement_id=None), "x")
-    assert alone.reason == "settlement: failed"
+    assert alone == WorklistItem(Bucket.ERRORED, "P40", "x", "failed", 3_000, T, "settlement: failed")
 
 
 @pytest.mark.parametrize(("incoming", "word"), [(True, "incoming"), (False, "outgoing")])
 def test_an_unmatched_payment_is_named_by_its_hash(incoming: bool, word: str) -> None:
     item = unmatched_item(UnmatchedPayment(HASH, "sintra", incoming, 1_500, T))
-    assert (item.bucket, item.id, item.status, item.wire_sats, item.since) == (
-        Bucket.UNMATCHED, HASH, "unmatched", 2, T,
-    )  # fmt: skip
-    assert item.reason == f"{word} payment that no settlement explains"
+    reason = f"{word} payment that no settlement explains"
+    assert item == WorklistItem(Bucket.UNMATCHED, HASH, "sintra", "unmatched", 2, T, reason)
     assert unmatched_item(UnmatchedPayment(HASH, "sintra", incoming, 2_000, T)).wire_sats == 2
 
 
@@ -153,6 +178,26 @@ def test_a_flood_in_one_bucket_hides_no_other() -> None:
     assert content["more"] == 2_006 - sum(listed.values())
     assert content["buckets"]["rejected"][0]["since"] == T + 1_999
     assert MAX_CONTENT_BYTES - 300 < len(content_text(content).encode()) <= MAX_CONTENT_BYTES
+
+
+def test_a_line_names_the_leg_where_its_id_is_the_settlement() -> None:
+    item = leg_item(Bucket.SKIPPED, leg(status=LegStatus.SKIPPED), "sintra")
+    (line,) = worklist([item], T)["buckets"]["skipped"]
+    assert (line["id"], line["leg"]) == ("S12", "P40")
+    (line,) = worklist(many(Bucket.ERRORED, 1), T)["buckets"]["errored"]
+    assert "leg" not in line
+
+
+def test_what_fits_to_the_byte_is_listed() -> None:
+    empty, one = worklist([], T), worklist(many(Bucket.ERRORED, 1), T)
+    room = len(content_text(one)) + 1 - len(content_text(empty))
+    limit = len(content_text(empty)) + 40 + room
+    assert worklist(many(Bucket.ERRORED, 1), T, limit=limit) == one
+    assert worklist(many(Bucket.ERRORED, 1), T, limit=limit - 1) == {**empty, "more": 1}
+    none, first = lp_balance("x", [], T), lp_balance("x", [totals()], T)
+    limit = 2 * len(content_text(first)) - len(content_text(none)) + 2 + 40
+    assert lp_balance("x", [totals()] * 2, T, limit=limit)["enrolments"] == first["enrolments"] * 2
+    assert lp_balance("x", [totals()] * 2, T, limit=limit - 1) == {**first, "more": 1}
 
 
 def test_what_the_caller_left_out_is_counted_too() -> None:
@@ -272,6 +317,7 @@ def test_the_average_rate_is_close_and_plain(sats: int, minor: int, currency: st
     [
         (75_000, 150_000, 200_000),
         (100_000, 212_500, 212_500),
+        (1, 2, 200_000),
         (3, 1, 33_333),
         (3, 2, 66_667),
         (200_000, 1, 0),

@@ -11,7 +11,7 @@ import pytest
 from bech32 import bech32_decode, bech32_encode
 from coincurve import PrivateKey
 
-from nwc.bolt11 import BadInvoice, decode
+from nwc.bolt11 import BadInvoice, Hop, decode
 from tests.nwc.made import (
     HASH,
     NODE_KEY,
@@ -224,6 +224,27 @@ def test_the_dearest_route_counts() -> None:
     # 100,000 msat; the last hop takes 10 %, the one before 1,000 msat and 1 % of 110,000 msat.
     assert found.hint_fee_msat(100_000) == 10_000 + 1_000 + 1_100
     assert decode(invoice()).hint_fee_msat(100_000) == 0
+
+
+def test_a_hop_of_a_route_byte_by_byte() -> None:
+    raw = bytes(range(2, 35)) + bytes(range(41, 49)) + bytes(range(51, 55)) + bytes(range(61, 65)) + bytes([71, 72])
+    found = decode(invoice(more=[field("r", raw)])).routes
+    expected = Hop(
+        pubkey=bytes(range(2, 35)).hex(),
+        short_channel_id=0x292A2B2C2D2E2F30,
+        fee_base_msat=0x33343536,
+        fee_ppm=0x3D3E3F40,
+        cltv_delta=0x4748,
+    )
+    assert found == ((expected,),)
+
+
+def test_the_longest_times_and_the_first_unknown_features() -> None:
+    text = signed_invoice("lnbc1u", [field("p", bytes.fromhex(HASH)), number_field("x", 2**40)])
+    assert decode(text).expires_at == NOW + 2**40
+    many = sum(1 << bit for bit in range(20, 34, 2))
+    with pytest.raises(BadInvoice, match=r"\[20, 22, 26, 28, 30\]$"):
+        decode(signed_invoice("lnbc1u", [field("p", bytes.fromhex(HASH)), number_field("9", many)]))
 
 
 def test_secrets_of_the_invoice_are_not_in_its_repr() -> None:

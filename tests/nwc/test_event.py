@@ -23,6 +23,11 @@ def test_an_event_survives_the_round_trip() -> None:
     assert Event.from_dict(event.to_dict()) == event
 
 
+@pytest.mark.parametrize("changes", [{"created_at": 0, "kind": 0}, {"created_at": 2**63 - 1, "kind": 65_535}])
+def test_the_first_and_the_last_numbers(changes: dict[str, object]) -> None:
+    assert Event.from_dict(GOOD | changes).to_dict() == GOOD | changes
+
+
 def test_tags_are_found_by_name() -> None:
     event = Event.from_dict(GOOD)
     assert event.tag("p") == "x"
@@ -57,6 +62,18 @@ def test_a_wrong_field_is_named(field: str, value: object) -> None:
         Event.from_dict(GOOD | {field: value})
 
 
-def test_only_an_object_is_an_event() -> None:
-    with pytest.raises(ValueError, match="object"):
-        Event.from_dict([])
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ([], "an event must be a JSON object"),
+        (GOOD | {"id": "0A" * 32}, "event id must be lower-case hex of the right length"),
+        (GOOD | {"kind": -1}, "event kind must be an integer from 0 to 65535"),
+        (GOOD | {"content": 5}, "event content must be text"),
+        (GOOD | {"tags": 5}, "event tags must be a list"),
+        (GOOD | {"tags": [5]}, "event tags must be lists of text"),
+        (GOOD | {"tags": [[5]]}, "event tags must be text"),
+    ],
+)
+def test_what_is_wrong_with_it(raw: object, says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        Event.from_dict(raw)

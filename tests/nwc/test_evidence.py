@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -224,6 +225,99 @@ def test_lists(settled: Listing, everything: Listing, cls: EvidenceClass) -> Non
 )
 def test_the_word_of_the_payee(answer: VerifyAnswer, cls: EvidenceClass) -> None:
     assert classify_verify(HASH, answer).cls is cls
+
+
+CLAIM, NEGATIVE, NONE, PROOF = EvidenceClass.CLAIM, EvidenceClass.NEGATIVE, EvidenceClass.NONE, EvidenceClass.PROOF
+PAID = replace(OUT, preimage=GOOD, fees_paid_msat=7)
+UNPROVEN = replace(OUT, settled_at=NOW)
+
+
+def sent(row: Transaction | None, kind: str = "payment_sent") -> Evidence:
+    return classify_notification(HASH, Notification(kind, row))
+
+
+@pytest.mark.parametrize(
+    ("find", "expected"),
+    [
+        (
+            lambda: classify_answer(HASH, PayResult(None)),
+            (CLAIM, "ANSWER", "paid, says the wallet, with no valid preimage"),
+        ),
+        (lambda: classify_answer(HASH, ErrorAnswer("OTHER", "no route")), (NONE, "ANSWER", "OTHER no route")),
+        (lambda: classify_answer(HASH, ErrorAnswer("OTHER", "")), (NONE, "ANSWER", "OTHER")),
+        (lambda: classify_answer(HASH, MalformedAnswer("no JSON")), (NONE, "ANSWER", "unreadable: no JSON")),
+        (lambda: classify_answer(HASH, Balance(1)), (NONE, "ANSWER", "an answer to something else")),
+        (lambda: sent(None), (NONE, "NOTIFICATION", "payment_sent of another payment")),
+        (lambda: sent(PAID, "payment_received"), (NONE, "NOTIFICATION", "payment_received of another payment")),
+        (lambda: sent(INCOMING), (EvidenceClass.AMBIGUOUS, "NOTIFICATION", "payment_sent with an incoming row")),
+        (lambda: sent(FAILED), (NONE, "NOTIFICATION", "failed")),
+        (lambda: classify_lookup(HASH, WalletError("OTHER", "busy")), (NONE, "LOOKUP", "OTHER busy")),
+        (lambda: classify_lookup(HASH, WalletError("NOT_FOUND", "")), (NEGATIVE, "LOOKUP", "NOT_FOUND")),
+        (lambda: classify_lookup(HASH, WalletSilent("no answer in 30 s")), (NONE, "LOOKUP", "no answer in 30 s")),
+        (lambda: classify_lookup(HASH, WalletGarbled("")), (NONE, "LOOKUP", "WalletGarbled")),
+        (lambda: classify_lookup(HASH, ANOTHER), (NONE, "LOOKUP", "the wallet answered with another payment")),
+        (
+            lambda: classify_lookup(HASH, INCOMING),
+            (EvidenceClass.AMBIGUOUS, "LOOKUP", "the wallet shows only an incoming invoice"),
+        ),
+        (lambda: classify_lookup(HASH, FAILED), (NEGATIVE, "LOOKUP", "failed")),
+        (
+            lambda: classify_lookup(HASH, replace(OUT, state="settled")),
+            (CLAIM, "LOOKUP", "settled, with no valid preimage"),
+        ),
+        (lambda: classify_lookup(HASH, OUT), (EvidenceClass.IN_FLIGHT, "LOOKUP", "not settled yet")),
+        (lambda: classify_lookup(HASH, PENDING), (EvidenceClass.IN_FLIGHT, "LOOKUP", "pending")),
+        (
+            lambda: classify_lookup(HASH, UNPROVEN),
+            (EvidenceClass.AMBIGUOUS, "LOOKUP", "settled_at with no valid preimage and no state"),
+        ),
+        (lambda: classify_list(HASH, part(), whole()), (NONE, "LIST", "the wallet's list is incomplete")),
+        (lambda: classify_list(HASH, whole(), whole()), (NEGATIVE, "LIST", "not in the wallet's list")),
+        (lambda: classify_list(HASH, whole(), whole(FAILED)), (NEGATIVE, "LIST", "failed")),
+        (
+            lambda: classify_list(HASH, whole(), whole(UNPROVEN)),
+            (NEGATIVE, "LIST", "in the list only where it shows unpaid ones"),
+        ),
+        (
+            lambda: classify_list(HASH, whole(UNPROVEN), whole()),
+            (CLAIM, "LIST", "in the list of settled payments, with no valid preimage"),
+        ),
+        (
+            lambda: classify_verify(HASH, VerifyAnswer(True, GOOD, ours=False)),
+            (NONE, "VERIFY", "the payee answered about another invoice"),
+        ),
+        (
+            lambda: classify_verify(HASH, VerifyAnswer(True, None, ours=True)),
+            (CLAIM, "VERIFY", "settled, says the payee, with no valid preimage"),
+        ),
+        (
+            lambda: classify_verify(HASH, VerifyAnswer(False, None, ours=True)),
+            (NEGATIVE, "VERIFY", "not settled, says the payee"),
+        ),
+    ],
+)
+def test_in_words(find: Callable[[], Evidence], expected: tuple[EvidenceClass, str, str]) -> None:
+    cls, source, detail = expected
+    assert find() == Evidence(cls, Source[source], None, detail)
+
+
+@pytest.mark.parametrize(
+    ("find", "source", "detail", "fees_paid_msat"),
+    [
+        (lambda: sent(PAID), Source.NOTIFICATION, "preimage", 7),
+        (lambda: classify_lookup(HASH, PAID), Source.LOOKUP, "preimage", 7),
+        (lambda: classify_lookup(HASH, replace(PAID, state="failed")), Source.LOOKUP, "failed", 7),
+        (lambda: classify_list(HASH, whole(PAID), whole()), Source.LIST, "preimage", 7),
+        (
+            lambda: classify_verify(HASH, VerifyAnswer(False, GOOD, ours=True)),
+            Source.VERIFY,
+            "the payee shows the preimage",
+            None,
+        ),
+    ],
+)
+def test_proofs(find: Callable[[], Evidence], source: Source, detail: str, fees_paid_msat: int | None) -> None:
+    assert find() == Evidence(PROOF, source, GOOD, detail, fees_paid_msat)
 
 
 def test_only_proofs_carry_a_preimage_whatever_comes() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import gzip
 import ipaddress
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from nwc import fetch
 from nwc.fetch import FetchFailed, GuardedHttp, Resolve, is_public
 from tests.nwc.http_server import Writer, always, answer, serving
 
@@ -270,6 +272,61 @@ async def test_a_server_that_breaks_off(said: bytes) -> None:
     async with serving(broken) as server:
         with pytest.raises(FetchFailed, match=r"127\.0\.0\.1 broke off"):
             await GuardedHttp(allow_private=True).get_json(server.url())
+
+
+@contextlib.asynccontextmanager
+async def patient() -> AsyncIterator[tuple[int, list[int]]]:
+    """A server that leaves its connections open: its port, and for each connection how much was asked on it."""
+    asked: list[int] = []
+    served: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
+        served.add(asyncio.current_task())
+        number = len(asked)
+        asked.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                asked[number] += 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1], asked
+        await asyncio.gather(*filter(None, served))  # whoever asked has hung up
+
+
+async def test_an_open_one_uses_a_connection_again_and_for_the_same_host_alone() -> None:
+    async with patient() as (port, asked):
+        http = GuardedHttp(allow_private=True, resolve=resolving("127.0.0.1"))
+        async with http:
+            for host in ("one.example", "one.example", "two.example", "one.example"):
+                assert await http.get_json(f"http://{host}:{port}/") == 1
+            assert asked == [3, 1]
+        for _ in range(2):
+            assert await http.get_json(f"http://one.example:{port}/") == 1
+        assert asked == [3, 1, 1, 1], "closed, it keeps none"
+
+
+async def test_of_many_hosts_the_longest_unused_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_KEPT", 2)
+    async with patient() as (port, asked):
+        async with GuardedHttp(allow_private=True, resolve=resolving("127.0.0.1")) as http:
+            for host in ("a", "b", "a", "c", "a", "b"):
+                await http.get_json(f"http://{host}.example:{port}/")
+        assert asked == [3, 1, 1, 1], "b was let go for c, and came again"
+
+
+async def test_what_is_in_use_is_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_KEPT", 0)
+    all_there = asyncio.Barrier(2)
+
+    async def together(path: str, headers: dict[str, str], writer: Writer) -> None:
+        await all_there.wait()
+        await answer(writer, b"1")
+
+    async with serving(together) as server, GuardedHttp(allow_private=True, resolve=resolving("127.0.0.1")) as http:
+        urls = [server.url(host="a.example")] * 2
+        assert await asyncio.gather(*map(http.get_json, urls)) == [1, 1]
 
 
 def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nwc.listing import read_all
+from nwc.listing import PAGE_ROWS, read_all
 from nwc.messages import Transaction, TransactionPage
 from nwc.trouble import WalletSilent
 from tests.nwc.made import NOW
@@ -61,15 +61,17 @@ async def test_an_honest_wallet_is_read_to_the_end(count: int, cap: int) -> None
 async def test_pages_are_bounded() -> None:
     book = Book(rows_of(100))
     found = await read_all(book.ask, NOW, page_rows=5, max_pages=4)
-    assert not found.complete
+    assert found.complete is False
     assert len(found.rows) == 20
-    assert len(book.asked) == 4
+    assert [offset for offset, _, _ in book.asked] == [0, 5, 10, 15]
 
 
 async def test_an_unreadable_row_leaves_a_doubt() -> None:
-    found = await read_all(Book(rows_of(3), unreadable=1).ask, NOW)
+    book = Book(rows_of(3), unreadable=1)
+    found = await read_all(book.ask, NOW)
     assert not found.complete
     assert len(found.rows) == 3
+    assert [offset for offset, _, _ in book.asked] == [0, 4], "it has its place in the list"
 
 
 async def test_a_page_of_unreadable_rows_alone_ends_it_in_doubt() -> None:
@@ -83,6 +85,12 @@ async def test_a_wallet_that_ignores_offset_is_read_by_time(count: int, complete
     found = await read_all(book.ask, NOW)
     assert found.complete is complete
     assert len(found.rows) == count
+
+
+async def test_by_time_it_is_asked_from_the_start_of_what_is_left() -> None:
+    book = Book(rows_of(20), offset=False, cap=12)
+    await read_all(book.ask, NOW)
+    assert book.asked[2:] == [(0, PAGE_ROWS, NOW - 11), (0, PAGE_ROWS, NOW - 19)]
 
 
 async def test_a_wallet_that_ignores_limit_too_is_read_by_time() -> None:

@@ -78,6 +78,23 @@ def test_private_addresses_where_they_are_allowed() -> None:
             parse_address(f"ana@127.0.0.1:{port}", allow_private=True)
 
 
+def test_the_longest_names_and_the_last_port() -> None:
+    assert parse_address("a" * 64 + "@example.com")
+    longest = "a." * 125 + "com"
+    assert len(longest) == 253
+    assert parse_address(f"ana@{longest}") == f"ana@{longest}"
+    with pytest.raises(BadLnurl, match="no host name"):
+        parse_address(f"ana@{longest}m")
+    for port in (1, 65_535):
+        assert parse_address(f"ana@localhost:{port}", allow_private=True) == f"ana@localhost:{port}"
+    for wrong_port in (0, 65_536, 655_350, "0000001"):
+        with pytest.raises(BadLnurl, match="no valid port"):
+            parse_address(f"ana@localhost:{wrong_port}", allow_private=True)
+    with pytest.raises(BadLnurl) as wrong:
+        parse_address("ana@" + "ä" * 61)
+    assert str(wrong.value).startswith("ä" * 59 + "… is no host name")
+
+
 def lnurl_of(url: str) -> str:
     return bech32.encode("lnurl", url.encode())
 
@@ -99,6 +116,12 @@ def test_lud17_links() -> None:
     assert parse_lnurl(lnurl_of("https://example.com:444/x")) == lnurl_of("https://example.com:444/x")
     assert parse_lnurl(lnurl_of("http://127.0.0.1:5/x"), allow_private=True)
     assert parse_lnurl(lnurl_of("https://example.com/x?hashtag=login&tag=payRequest"))
+    assert parse_lnurl("lnurlp://example.com/?u=http://x") == "lnurlp://example.com/?u=http://x"
+    assert lnurl_url("lnurlp://127.0.0.1/x") == "http://127.0.0.1/x"
+    assert parse_lnurl("lnurlp://Example.com#A/B?C=D") == "lnurlp://example.com#A/B?C=D"
+    assert parse_lnurl("lnurlp://Example.com/A?B#C/D") == "lnurlp://example.com/A?B#C/D"
+    assert parse_lnurl("LNURLP://example.com/!~") == "lnurlp://example.com/!~"
+    assert len(parse_lnurl("lnurlp://example.com/" + "a" * (4_000 - len("https://example.com/")))) == 4_001
 
 
 @pytest.mark.parametrize(
@@ -125,6 +148,10 @@ def test_lud17_links() -> None:
         (lnurl_of("https://example.com/?tag=login&k1=00"), "not for paying"),
         (lnurl_of("https://example.com/?a&tag=withdrawRequest"), "not for paying"),
         ("lnurlp://example.com/" + "a" * 4_000, "can be read"),
+        ("lnurlp://example.com/\x7f", "can be read"),
+        ("lnurlp://X.LOCALHOST/x", "https"),
+        (lnurl_of("https://example.com:80:90/"), "no port"),
+        (lnurl_of("http://127.0.0.1/"), "https"),
     ],
 )
 def test_links_that_are_refused(text: str, says: str) -> None:
@@ -186,6 +213,16 @@ async def test_comments_go_where_they_are_allowed() -> None:
     assert [path for path in payee.asked[2:] if "comment" in path] == []
 
 
+@pytest.mark.parametrize("edge", [{"minSendable": 100_000}, {"maxSendable": 100_000}, {"minSendable": 0}])
+async def test_the_edges_of_what_a_payee_takes(edge: dict[str, object]) -> None:
+    payee = Payee()
+    payee.params = edge
+    payee.callback["verify"] = "x" * 4_000
+    async with serving(payee) as server:
+        found = await fetch_invoice(HTTP, server.url("/.well-known/lnurlp/ana"), 100_000)
+    assert (found.invoice, found.verify_url) == ("lnbc1", "x" * 4_000)
+
+
 async def test_a_callback_without_a_query_and_with_a_fragment() -> None:
     payee = Payee()
     async with serving(payee) as server:
@@ -198,6 +235,7 @@ async def test_a_callback_without_a_query_and_with_a_fragment() -> None:
     ("params", "reason", "says"),
     [
         ({"maxSendable": 99_999}, "out_of_range", "1 to 99.999 sats, not 100"),
+        ({"minSendable": 5_000_000, "maxSendable": 5_000_000}, "out_of_range", "5,000 to 5,000 sats"),
         ({"minSendable": 100_001}, "out_of_range", "100.001"),
         ({"minSendable": 10, "maxSendable": 5}, "malformed", "minimum above"),
         ({"tag": "withdrawRequest"}, "malformed", "tag"),

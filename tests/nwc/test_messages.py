@@ -27,10 +27,12 @@ from nwc.messages import (
 )
 from tests.nwc.made import HASH, NOW, PREIMAGE, error_text, result_text, row
 
+MOST = 2**63 - 1
+
 
 def test_a_request_is_written_as_nip47_says() -> None:
     text = request_text(PAY_INVOICE, {"invoice": "lnbc1", "metadata": {"leg": "P4ñ"}})
-    assert json.loads(text) == {"method": "pay_invoice", "params": {"invoice": "lnbc1", "metadata": {"leg": "P4ñ"}}}
+    assert text == '{"method":"pay_invoice","params":{"invoice":"lnbc1","metadata":{"leg":"P4ñ"}}}'
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,9 @@ def test_a_request_is_written_as_nip47_says() -> None:
         ({"preimage": "zz" * 32, "fees_paid": True}, PayResult(None)),
         ({"preimage": None, "fees_paid": -1}, PayResult(None)),
         ({"preimage": None, "fees_paid": 2**63}, PayResult(None)),
+        ({"fees_paid": 0}, PayResult(None, 0)),
+        ({"fees_paid": MOST}, PayResult(None, MOST)),
+        ({"fees_paid": MOST + 1}, PayResult(None)),
     ],
 )
 def test_pay_results(result: object, expected: PayResult) -> None:
@@ -67,44 +72,68 @@ def test_errors_are_carried_as_they_are(error: object, expected: ErrorAnswer) ->
     assert parse_answer(GET_BALANCE, json.dumps({"error": error, "result": None})) == expected
 
 
+BALANCE = "the balance must be an integer of msat"
+AMOUNT = "the amount of a transaction must be an integer of msat"
+
+
 @pytest.mark.parametrize(
     ("method", "text", "says"),
     [
-        (PAY_INVOICE, "", "Expecting value"),
-        (PAY_INVOICE, "[]", "answer must be an object"),
-        (PAY_INVOICE, "NaN", "NaN"),
-        (PAY_INVOICE, "[" * 200_000, "nested"),
-        (PAY_INVOICE, '{"result":{"preimage":1,"preimage":2}}', "twice"),
-        (PAY_INVOICE, " " * (512 * 1024 + 1), "longer"),
-        (PAY_INVOICE, '{"result_type":"pay_invoice"}', "result must be an object"),
-        (PAY_INVOICE, '{"error":5}', "error must be an object"),
-        (PAY_INVOICE, result_text(GET_BALANCE, {"balance": 1}), "the answer is for get_balance"),
-        (GET_BALANCE, result_text(GET_BALANCE, {"balance": True}), "balance"),
-        (GET_BALANCE, result_text(GET_BALANCE, {"balance": 1.0}), "balance"),
-        (GET_BALANCE, result_text(GET_BALANCE, {"balance": 2**63}), "balance"),
-        (GET_BALANCE, result_text(GET_BALANCE, {}), "balance"),
-        (MAKE_INVOICE, result_text(MAKE_INVOICE, {"invoice": ""}), "no invoice"),
-        (LIST_TRANSACTIONS, result_text(LIST_TRANSACTIONS, {"transactions": {}}), "must be a list"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(type=...)), "incoming or outgoing"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(type=["incoming"])), "incoming or outgoing"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(payment_hash="00")), "payment_hash"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount="100000")), "amount"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=True)), "amount"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=-1)), "amount"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=2**63)), "amount"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(state=5)), "state"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(settled_at="now")), "settled_at"),
-        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(settled_at=-5)), "settled_at"),
+        (PAY_INVOICE, "[]", "the answer must be an object"),
+        (PAY_INVOICE, '{"result_type":"pay_invoice"}', "the result must be an object"),
+        (PAY_INVOICE, '{"error":5}', "the error must be an object"),
+        (PAY_INVOICE, result_text(GET_BALANCE, {"balance": 1}), "the answer is for get_balance, not pay_invoice"),
+        (GET_BALANCE, result_text(GET_BALANCE, {"balance": True}), BALANCE),
+        (GET_BALANCE, result_text(GET_BALANCE, {"balance": 1.0}), BALANCE),
+        (GET_BALANCE, result_text(GET_BALANCE, {"balance": 2**63}), BALANCE),
+        (GET_BALANCE, result_text(GET_BALANCE, {}), BALANCE),
+        (MAKE_INVOICE, result_text(MAKE_INVOICE, {"invoice": ""}), "the wallet made no invoice"),
+        (LIST_TRANSACTIONS, result_text(LIST_TRANSACTIONS, {"transactions": {}}), "transactions must be a list"),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(type=...)), "a transaction must be incoming or outgoing"),
+        (
+            LOOKUP_INVOICE,
+            result_text(LOOKUP_INVOICE, row(type=["incoming"])),
+            "a transaction must be incoming or outgoing",
+        ),
+        (
+            LOOKUP_INVOICE,
+            result_text(LOOKUP_INVOICE, row(payment_hash="00")),
+            "a transaction must have a payment_hash of 64 hex characters",
+        ),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount="100000")), AMOUNT),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=True)), AMOUNT),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=-1)), AMOUNT),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(amount=2**63)), AMOUNT),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(state=5)), "the state of a transaction must be text"),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(settled_at="now")), "settled_at must be a time"),
+        (LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(settled_at=-5)), "settled_at must be a time"),
     ],
 )
 def test_malformed_answers(method: str, text: str, says: str) -> None:
     answer = parse_answer(method, text)
+    assert answer == MalformedAnswer(says)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Expecting value"),
+        ("NaN", "NaN"),
+        ("[" * 200_000, "nested"),
+        ('{"result":{"preimage":1,"preimage":2}}', "twice"),
+        (" " * (512 * 1024 + 1), "longer"),
+    ],
+)
+def test_what_is_no_json(text: str, says: str) -> None:
+    answer = parse_answer(PAY_INVOICE, text)
     assert isinstance(answer, MalformedAnswer)
     assert says in answer.reason
+    assert parse_notification(text) == answer
 
 
 def test_an_answer_need_not_repeat_its_method() -> None:
-    assert parse_answer(GET_BALANCE, '{"result":{"balance":-5}}') == Balance(-5)
+    for balance in (-5, 0, MOST, -MOST):
+        assert parse_answer(GET_BALANCE, f'{{"result":{{"balance":{balance}}}}}') == Balance(balance)
 
 
 def test_a_transaction_is_read_whole() -> None:
@@ -134,6 +163,15 @@ def test_a_transaction_is_read_whole() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [(0, 0), (1.9, 1), (2**53, 2**53), (2**53 + 1, None), (-1, None), (True, None)]
+)
+def test_times(written: object, read: int | None) -> None:
+    found = parse_answer(LOOKUP_INVOICE, result_text(LOOKUP_INVOICE, row(created_at=written)))
+    assert isinstance(found, Transaction)
+    assert found.created_at == read
+
+
 def test_what_is_odd_beside_the_point_is_left_out() -> None:
     raw = row(
         state="", settled_at=0, preimage="", fees_paid=None, created_at=True, expires_at="x", metadata=[], description=5
@@ -150,6 +188,7 @@ def test_a_page_counts_what_it_cannot_read() -> None:
     )
     assert isinstance(page, TransactionPage)
     assert (len(page.rows), page.unreadable) == (1, 2)
+    assert parse_answer(LIST_TRANSACTIONS, result_text(LIST_TRANSACTIONS, {"transactions": []})) == TransactionPage(())
     empty = parse_answer(LIST_TRANSACTIONS, result_text(LIST_TRANSACTIONS, {"transactions": None}))
     assert empty == TransactionPage(())
 
@@ -163,6 +202,10 @@ def test_a_page_longer_than_reason_is_cut_and_says_so() -> None:
 def test_an_invoice_that_the_wallet_made() -> None:
     made = parse_answer(MAKE_INVOICE, result_text(MAKE_INVOICE, {"invoice": "lnbc1"}))
     assert made == Transaction("incoming", "", 0, invoice="lnbc1")
+    whole = {"invoice": "lnbc1", "payment_hash": HASH.upper(), "amount": 7}
+    assert parse_answer(MAKE_INVOICE, result_text(MAKE_INVOICE, whole)) == Transaction(
+        "incoming", HASH, 7, invoice="lnbc1"
+    )
 
 
 def test_node_info() -> None:
@@ -170,6 +213,14 @@ def test_node_info() -> None:
     answer = parse_answer(GET_INFO, result_text(GET_INFO, raw))
     assert answer == NodeInfo("ab", "mainnet", "a b", ("pay_invoice",), ())
     assert parse_answer(GET_INFO, result_text(GET_INFO, {})) == NodeInfo(None, None, None, (), ())
+    odd = {"alias": 5, "pubkey": 5, "network": 5, "color": 5, "block_height": "5", "methods": 5}
+    assert parse_answer(GET_INFO, result_text(GET_INFO, odd)) == NodeInfo(None, None, None, (), ())
+    blank = {"alias": "", "pubkey": "", "network": "", "color": ""}
+    assert parse_answer(GET_INFO, result_text(GET_INFO, blank)) == NodeInfo(None, None, None, (), ())
+    more = {"notifications": ["payment_sent"], "color": "#ABC" + "d" * 17, "block_height": 7}
+    assert parse_answer(GET_INFO, result_text(GET_INFO, more)) == NodeInfo(
+        None, None, None, (), ("payment_sent",), "#abc" + "d" * 15 + "…", 7
+    )
 
 
 def test_notifications() -> None:
@@ -180,8 +231,28 @@ def test_notifications() -> None:
     assert found.transaction is not None
     assert found.transaction.payment_hash == HASH
     assert parse_notification('{"notification_type":"hold","notification":{}}') == Notification("hold", None)
-    for bad in ("", "[]", "{}", '{"notification_type":5}'):
-        assert isinstance(parse_notification(bad), MalformedAnswer)
+    for bad, says in (
+        ("[]", "the notification must be an object"),
+        ("{}", "the notification names no type"),
+        ('{"notification_type":5}', "the notification names no type"),
+    ):
+        assert parse_notification(bad) == MalformedAnswer(says)
+
+
+def test_words_of_wallets_are_cut() -> None:
+    """So that none of them fills a log or an answer."""
+    long = parse_answer(PAY_INVOICE, error_text(PAY_INVOICE, "x" * 61))
+    assert long == ErrorAnswer("x" * 59 + "…", "")
+    node = parse_answer(
+        GET_INFO, result_text(GET_INFO, {"alias": "a" * 61, "network": "n" * 21, "methods": ["m" * 61] * 101})
+    )
+    assert node == NodeInfo(None, "n" * 19 + "…", "a" * 59 + "…", ("m" * 59 + "…",) * 100, ())
+    kind = parse_notification(json.dumps({"notification_type": "k" * 41, "notification": row()}))
+    assert isinstance(kind, Notification)
+    assert (kind.type, kind.transaction is None) == ("k" * 39 + "…", False)
+    assert parse_notification(json.dumps({"notification_type": "k" * 41})) == Notification("k" * 39 + "…", None)
+    other = parse_answer(PAY_INVOICE, result_text("r" * 41, {}))
+    assert other == MalformedAnswer("the answer is for " + "r" * 39 + "…, not pay_invoice")
 
 
 def test_error_text_has_the_shape_of_nip47() -> None:

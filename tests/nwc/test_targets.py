@@ -35,6 +35,9 @@ INVOICE = invoice(100_000)
         (f"nostr:{NPUB}", "npub", NPUB),
         (NPUB.upper(), "npub", NPUB),
         (URI.text, "nwc", URI.text),
+        (URI.text.replace("nostr+wallet", "NostrWallet"), "nwc", URI.text),
+        (f"NOSTR:{NPUB.upper()}", "npub", NPUB),
+        ("lightning:lnurlp://example.com/x", "lnurl", "lnurlp://example.com/x"),
     ],
 )
 def test_targets_have_one_form(text: str, kind: str, value: str) -> None:
@@ -57,6 +60,10 @@ def test_targets_have_one_form(text: str, kind: str, value: str) -> None:
         ("lnbc", "can't be read"),
         (NPUB[:-1], "npub"),
         ("nsec1" + "q" * 58, "secret key"),
+        ("nostr:nsec1" + "q" * 58, "secret key"),
+        ("ncryptsec1" + "q" * 58, "secret key"),
+        (NPUB[:10] + NPUB[10:].upper(), "upper and lower case are mixed"),
+        ("lnurlp://127.0.0.1:80/x", "https"),
         ("nostr+walletconnect://abc?secret=" + "12" * 32, "public key"),
         ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "no target"),
         ("https://example.com", "no target"),
@@ -68,8 +75,14 @@ def test_refusals_name_the_way_out_and_no_secret(text: str, says: str) -> None:
     assert "12" * 32 not in str(refused.value)
 
 
+def test_the_longest_text_that_is_read() -> None:
+    with pytest.raises(BadTarget, match="no target"):
+        parse_target("x" * 8_000)
+
+
 def test_private_hosts_where_they_are_allowed() -> None:
-    assert parse_target("ana@127.0.0.1:80", allow_private=True).value == "ana@127.0.0.1:80"
+    for text in ("ana@127.0.0.1:80", "lnurlp://127.0.0.1:80/x"):
+        assert parse_target(text, allow_private=True).value == text
 
 
 def test_a_wallet_connection_is_never_shown() -> None:
@@ -87,6 +100,9 @@ def test_long_targets_are_shown_short() -> None:
     assert shown.startswith(INVOICE[:24])
     assert shown.endswith(INVOICE[-8:])
     assert parse_target("ana@example.com").shown == "ana@example.com"
+    hundred = "ana@" + "a" * 60 + "." + "b" * 31 + ".com"
+    assert parse_target(hundred).shown == hundred
+    assert parse_target(hundred.replace("ana@", "anna@")).shown == f"anna@{'a' * 19}…{'b' * 4}.com"
     assert repr(parse_target("ana@example.com")) == "Target(lightning_address, ana@example.com)"
 
 
@@ -170,6 +186,25 @@ async def test_a_profile_without_a_usable_address(lud16: str | None) -> None:
     with pytest.raises(TargetFailed, match="lud16") as failed:
         await fetched(NPUB, profiles=Profiles(lud16))
     assert (failed.value.permanent, failed.value.reason) == (False, "no_address")
+
+
+async def test_a_comment_goes_along_where_the_payee_takes_one() -> None:
+    for target, url, profiles in (
+        ("ana@example.com", "https://example.com/.well-known/lnurlp/ana", Profiles()),
+        (LNURL, "https://example.com/pay", Profiles()),
+        (NPUB, "https://example.com/.well-known/lnurlp/ana", Profiles("ana@example.com")),
+    ):
+        answers = pay_server(url, commentAllowed=50)
+        answers["https://cb.example/pay?amount=100000&comment=leg"] = {"pr": "with a comment"}
+        assert (await fetched(target, Web(answers), profiles)).invoice_text == "with a comment"
+        without = await Targets(Web(answers), profiles, Wallets()).fetch_invoice(parse_target(target), 100_000)
+        assert without == GOOD
+
+
+async def test_a_profile_may_name_a_private_host_where_that_is_allowed() -> None:
+    web = Web(pay_server("http://127.0.0.1:80/.well-known/lnurlp/ana"))
+    web.allow_private = True
+    assert await fetched(NPUB, web, Profiles("ana@127.0.0.1:80")) == GOOD
 
 
 async def test_an_invoice_from_a_wallet() -> None:

@@ -8,6 +8,7 @@ from nwc.uri import BadWalletUri, parse_wallet_uri
 
 KEY = "b889ff5b1513b641e2a139f661a661364979c5beee91842f8f0ef42ab558e9d4"
 SECRET = "71a8c14c1407c113601079c4302dab36460f0ccd0ad506f1f2dc73b5100e4f3c"
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 EXAMPLE = f"nostr+walletconnect://{KEY}?relay=wss%3A%2F%2Frelay.damus.io&secret={SECRET}"  # of NIP-47
 
 
@@ -30,6 +31,24 @@ def test_other_ways_to_begin(start: str) -> None:
     assert parse_wallet_uri(EXAMPLE.replace("nostr+walletconnect://", start)).text == EXAMPLE
 
 
+def test_the_longest_and_the_fullest_that_is_read() -> None:
+    for good, more in (("&x=" + "y" * (4_000 - len(EXAMPLE) - 3), "y"), ("&a=1" * 48, "&a=1")):
+        assert parse_wallet_uri(EXAMPLE + good).text == EXAMPLE
+        with pytest.raises(BadWalletUri, match=r"too long|can't be read"):
+            parse_wallet_uri(EXAMPLE + good + more)
+    assert parse_wallet_uri(EXAMPLE.replace("?", "/?")).text == EXAMPLE
+    assert parse_wallet_uri(EXAMPLE.replace(".io", ".io:1")).relays == ("wss://relay.damus.io:1",)
+
+
+def test_ten_relays_and_the_smallest_and_largest_secret() -> None:
+    many = parse_wallet_uri(EXAMPLE + "".join(f"&relay=wss://r{n}.example.com" for n in range(9)))
+    assert len(many.relays) == 10
+    for number in (1, ORDER - 1):
+        assert int(parse_wallet_uri(EXAMPLE.replace(SECRET, f"{number:064x}")).secret, 16) == number
+    with pytest.raises(BadWalletUri, match="valid key"):
+        parse_wallet_uri(EXAMPLE.replace(SECRET, f"{ORDER:064x}"))
+
+
 def test_the_secret_is_not_shown() -> None:
     uri = parse_wallet_uri(EXAMPLE)
     assert SECRET not in repr(uri)
@@ -49,6 +68,9 @@ def test_the_secret_is_not_shown() -> None:
         (EXAMPLE.replace("relay.damus.io", ""), "relay"),
         (EXAMPLE.replace("relay.damus.io", "relay.damus.io:99999"), "relay"),
         (EXAMPLE.replace("relay.damus.io", "relay.damus.io%0a"), "relay"),
+        (EXAMPLE.replace("relay.damus.io", "relay%20.damus.io"), "relay"),
+        (EXAMPLE.replace("relay.damus.io", "relay%01.damus.io"), "relay"),
+        (EXAMPLE.replace("relay.damus.io", "relay.damus.io:0"), "relay"),
         (EXAMPLE + "".join(f"&relay=wss://r{n}.example.com" for n in range(10)), "more than 10"),
         (EXAMPLE.replace("secret=", "sekret="), "secret"),
         (EXAMPLE + "&secret=" + "22" * 32, "secret"),

@@ -114,6 +114,7 @@ def test_an_invoice_has_another_request_only_after_a_negative_look() -> None:
     assert may_pay_again(good, T + 601, POLICY)
     assert not may_pay_again(good, T + 599, POLICY), "the first request still lives"
     assert not may_pay_again(replace(good, profile=WalletProfile.LNBITS), T + 601, POLICY)
+    assert not may_pay_again(replace(good, repays=False), T + 601, POLICY)
     assert not may_pay_again(replace(good, wallet_paused=True), T + 601, POLICY)
     assert not may_pay_again(replace(good, may_pay=False), T + 601, POLICY)
     assert not may_pay_again(replace(good, requests=()), T + 601, POLICY)
@@ -249,6 +250,13 @@ def test_whatever_says_otherwise_starts_the_count_anew(cls: EvidenceClass, sourc
     assert missing(dossier(*ENOUGH, against, *later)) == ""
 
 
+def test_what_was_asked_in_the_second_in_which_something_else_was_said_does_not_count() -> None:
+    against = seen(E.IN_FLIGHT, "lookup", T, COUNTS)
+    assert missing(dossier(*ENOUGH, against)) == LOOKS
+    later = [replace(piece, asked_at=piece.asked_at + 1) for piece in ENOUGH]
+    assert missing(dossier(*later, against)) == ""
+
+
 @pytest.mark.parametrize("source", ["pay", "lookup", "list", "notification", "verify", "control"])
 def test_silence_and_errors_say_nothing_either_way(source: str) -> None:
     assert missing(dossier(*ENOUGH, seen(E.NONE, source, COUNTS + 60))) == ""
@@ -295,6 +303,7 @@ def test_what_was_asked_before_the_quarantine_ended_does_not_count() -> None:
     """A payment that flips from failed to settled while the bot is down must be seen before anything is released."""
     alby = dossier(*ENOUGH, profile=WalletProfile.ALBY_LND)
     assert "the wallet profile's quarantine" in missing(alby, EXPIRES + 899)
+    assert "the wallet profile's quarantine" not in missing(alby, EXPIRES + 900)
     assert missing(alby, EXPIRES + 10_000) == f"{LOOKS}; {LIST}; {CONTROL}"
     after = [replace(piece, asked_at=piece.asked_at + 300) for piece in ENOUGH]
     assert missing(dossier(*after, profile=WalletProfile.ALBY_LND), EXPIRES + 1_000) == ""
@@ -318,7 +327,8 @@ def test_large_amounts_are_an_operators() -> None:
 
 @pytest.mark.parametrize("state", sorted(set(AttemptState) - {AttemptState.SENT}))
 def test_only_what_was_sent_and_never_claimed_is_released_by_rule(state: AttemptState) -> None:
-    assert "an operator must decide" in missing(dossier(*ENOUGH, attempt=attempt(state=state)))
+    said = missing(dossier(*ENOUGH, attempt=attempt(state=state)))
+    assert said == "the wallet claims that it paid: an operator must decide"
 
 
 EVIDENCE = st.lists(

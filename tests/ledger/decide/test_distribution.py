@@ -56,6 +56,7 @@ def test_a_platform_without_a_target_is_skipped_with_its_amount(target: str | No
     first = planned(settlement(), [], target=target)[0]
     assert (first.type, first.status, first.amount_sats) == (LegType.SUPER_FEE, LegStatus.SKIPPED, 3_000)
     assert (first.payee, first.target, first.reason) == ("none", None, "the platform has no target")
+    assert first.label == "platform"
 
 
 def test_no_split_rule_skips_the_operator_fee() -> None:
@@ -70,6 +71,13 @@ def test_no_split_rule_skips_the_operator_fee() -> None:
 
 def test_sums_of_nothing_make_no_legs() -> None:
     assert plan(settlement(), platform(), None, [], super_fee_sats=0, operator_fee_sats=0, principal_sats=0) == ()
+
+
+def test_one_sat_finds_its_lp() -> None:
+    legs = plan(
+        settlement(), platform(), None, [standing(1, 300)], super_fee_sats=0, operator_fee_sats=0, principal_sats=1
+    )
+    assert [(leg.status, leg.amount_sats, leg.lp_id) for leg in legs] == [(LegStatus.PENDING, 1, 1)]
 
 
 def test_a_share_of_no_sats_makes_no_leg() -> None:
@@ -106,6 +114,7 @@ def test_what_no_balance_can_take_is_recorded() -> None:
 def test_a_payee_is_known_by_its_target_which_stays_secret() -> None:
     secret = "nostr+walletconnect://x?secret=" + "ab" * 32
     assert split_payee("a@example.com") == split_payee("a@example.com") != split_payee("b@example.com")
+    assert split_payee("a@example.com") == "split:08168cd80dfd534a"
     assert split_payee(secret).startswith("split:")
     assert "ab" * 4 not in split_payee(secret)
     shown = repr(

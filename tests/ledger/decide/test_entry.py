@@ -10,7 +10,7 @@ import pytest
 from ledger.decide.entry import enter
 from ledger.decide.landing import Landed, Landing, LandingPolicy
 from ledger.errors import Code, Refusal
-from ledger.fees import TxType
+from ledger.fees import FeeRates, TxType
 from ledger.model import Settlement
 from ledger.money import MAX_FIAT_MINOR, MAX_SATS
 from ledger.states import SettlementStatus
@@ -71,11 +71,36 @@ def test_a_mismatch_is_refused_where_the_policy_says_so() -> None:
     assert (refused.value.code, refused.value.field) == (Code.BAD_REQUEST, "fee_sats")
 
 
-def test_a_payment_that_is_known_is_named() -> None:
-    for known, own_leg, says in (
-        (settlement(status=SettlementStatus.REJECTED), None, "settlement S12 already, which was rejected"),
-        (None, 40, "our own, P40"),
-    ):
-        with pytest.raises(Refusal, match=says) as refused:
-            entered(known=known, own_leg=own_leg, wire_sats=-5)
-        assert (refused.value.code, refused.value.field) == (Code.CONFLICT, "payment_hash")
+@pytest.mark.parametrize(
+    ("known", "own_leg", "says"),
+    [
+        (
+            SettlementStatus.REJECTED,
+            None,
+            (
+                "this payment is settlement S12 already, which was rejected: show S12 says why. "
+                "Without payment_hash it is entered on your word"
+            ),
+        ),
+        (SettlementStatus.PROCESSED, None, "this payment is settlement S12 already, processed: settlement show S12"),
+        (SettlementStatus.PROCESSED, 40, "this payment is settlement S12 already, processed: settlement show S12"),
+        (None, 40, "this payment is our own, P40: no customer made it"),
+    ],
+)
+def test_a_payment_that_is_known_is_named(known: SettlementStatus | None, own_leg: int | None, says: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        entered(known=settlement(status=known) if known else None, own_leg=own_leg, wire_sats=-5)
+    assert (refused.value.code, refused.value.field) == (Code.CONFLICT, "payment_hash")
+    assert refused.value.message == says
+
+
+def test_the_fees_are_those_of_its_direction() -> None:
+    landing = enter(
+        report(tx_type=TxType.CASH_IN, wire_sats=92_000),
+        machine(operator_fees=FeeRates(cash_in_ppm=10_000, cash_out_ppm=50_000)),
+        platform(),
+        POLICY,
+        known=None,
+        own_leg=None,
+    )
+    assert landing.fees.operator_fee_sats == 1_000

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.decide.landing import NO_FEES, Landed, LandingPolicy, land
 from ledger.errors import Code
-from ledger.fees import TxType
+from ledger.fees import FeeRates, TxType
 from ledger.model import SettlementReport
 from ledger.money import MAX_FIAT_MINOR, MAX_SATS
 from ledger.states import SettlementStatus
@@ -79,6 +79,29 @@ def test_a_fee_of_more_than_half_the_principal_is_rejected(fee_sats: int, good: 
     assert good or landing.reason is Code.BAD_ARITHMETIC
 
 
+def test_the_fees_are_those_of_its_direction_and_nothing_is_owed_on_what_is_rejected() -> None:
+    two_ways = machine(operator_fees=FeeRates(cash_in_ppm=10_000, cash_out_ppm=50_000))
+    cash_in = report(tx_type=TxType.CASH_IN, wire_sats=92_000)
+    assert land(cash_in, two_ways, platform(), None, POLICY).fees.operator_fee_sats == 1_000
+    assert land(report(), two_ways, platform(), None, POLICY).fees.operator_fee_sats == 5_000
+    assert land(report(wire_sats=1), two_ways, platform("100"), None, POLICY).fees == NO_FEES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"wire_sats": 1, "principal_sats": 1, "fee_sats": 0, "fiat_minor": 1, "exchange_rate": Decimal(100)},
+        {"wire_sats": 1_000, "principal_sats": 1_000, "fee_sats": 0, "exchange_rate": Decimal("0.5")},
+        {
+            "wire_sats": MAX_SATS, "principal_sats": MAX_SATS, "fee_sats": 0, "fiat_minor": MAX_FIAT_MINOR,
+            "exchange_rate": Decimal(MAX_SATS) * 100 / MAX_FIAT_MINOR,
+        },
+    ],
+)  # fmt: skip
+def test_the_least_and_the_most_that_land(changes: dict[str, Any]) -> None:
+    assert land(report(**changes), machine(), platform(), None, POLICY).status is SettlementStatus.UNVERIFIED
+
+
 def test_a_deactivated_machine_is_rejected() -> None:
     landing = land(report(), machine(active=False), platform(), None, POLICY)
     assert (landing.status, landing.reason) == (SettlementStatus.REJECTED, Code.UNKNOWN_MACHINE)
@@ -105,6 +128,7 @@ def test_a_mismatch_is_rejected_where_the_policy_says_so(off: int, status: str) 
     assert landing.status.value == status
     assert landing.fees.fee_mismatch_sats == off
     if status == "rejected":
+        assert landing.outcome is Landed.NEW
         assert landing.reason is Code.FEE_MISMATCH
         assert f"{off:+,} sats" in (landing.detail or "")
     recorded = land(off_report, machine(), platform(), None, POLICY)
@@ -117,6 +141,7 @@ def test_the_same_report_again_is_a_duplicate_whatever_the_machine_is_now() -> N
     again = report(reported_at=1, txid="other", exchange_rate=Decimal("50.0"))
     landing = land(again, machine(active=False), platform("9"), stored, POLICY)
     assert (landing.outcome, landing.status, landing.reason) == (Landed.DUPLICATE, SettlementStatus.PROCESSED, None)
+    assert (landing.detail, landing.fees) == (None, NO_FEES)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +159,7 @@ def test_the_same_report_again_is_a_duplicate_whatever_the_machine_is_now() -> N
 def test_the_same_hash_with_anything_else_is_a_conflict(changes: dict[str, Any]) -> None:
     landing = land(report(**changes), machine(), platform(), settlement(), POLICY)
     assert (landing.outcome, landing.reason) == (Landed.CONFLICT, Code.AMOUNT_CONFLICT)
-    assert landing.status is SettlementStatus.PROCESSING
+    assert (landing.status, landing.fees) == (SettlementStatus.PROCESSING, NO_FEES)
     assert report().payment_hash[-8:] in (landing.detail or "")
 
 

@@ -10,6 +10,7 @@ import pytest
 from ledger.decide.lp_settle import LpSettlement, settle_lp
 from ledger.errors import Code, Refusal
 from ledger.model import EnrolmentStatus, Leg, LpMode, LpStanding
+from ledger.money import MAX_SATS
 from ledger.states import LegStatus, LegType
 from tests.ledger.build import leg, machine, standing
 
@@ -87,6 +88,12 @@ def test_a_rate_that_is_none(rate: str) -> None:
 @pytest.mark.parametrize("rate", ["0.000001", "1500000000001"])
 def test_a_rate_that_comes_to_nothing_or_to_more_than_there_is(rate: str) -> None:
     assert code_of(rate) == (Code.BAD_REQUEST, "rate")
+
+
+def test_the_least_and_the_most() -> None:
+    assert settle("100", lp=standing(7, 1)).leg.amount_sats == 1
+    assert settle("0.5").leg.amount_sats == 750
+    assert settle(str(MAX_SATS), 100).leg.amount_sats == MAX_SATS
 
 
 @pytest.mark.parametrize("fiat_minor", [0, -1])

@@ -91,6 +91,8 @@ def test_not_while_a_payment_is_in_doubt() -> None:
     replaced = leg(5, LegType.DCA, LegStatus.VOIDED, 100_000)
     with pytest.raises(Refusal, match="P5"):
         check_retry(settlement(), [failed, replaced], {5})
+    with pytest.raises(Refusal, match="P5"):
+        retry(settlement(), [failed, replaced], {5}, PLATFORM, RULE, [ANA])
     assert check_retry(settlement(), [failed, replaced], ()) == (failed,)
 
 

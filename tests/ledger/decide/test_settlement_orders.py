@@ -203,6 +203,7 @@ def test_a_refund_gives_all_back_and_keeps_what_was_due() -> None:
     made = decided.leg
     assert (made.type, made.status, made.amount_sats) == (LegType.REFUND, L.PENDING, 108_000)
     assert (made.payee, made.target, made.lp_id, decided.left_sats) == ("customer:12", "a@example.com", None, 0)
+    assert made.label == "customer of S12"
 
 
 def test_skipped_legs_stay_for_their_sats_are_kept_already() -> None:
@@ -231,6 +232,18 @@ def test_several_smaller_ones_come_to_no_more_than_landed() -> None:
 def test_an_amount_that_cannot_be(sats: int) -> None:
     work = lambda: refund(settlement(), (), (), target="a@example.com", sats=sats)  # noqa: E731
     refused(work, Code.BAD_REQUEST, "sats", "from 1 to 108,000")
+
+
+@pytest.mark.parametrize(("back_already", "sats"), [(0, 1), (0, 108_000), (107_999, 1), (107_999, None)])
+def test_a_refund_of_the_least_and_of_all(back_already: int, sats: int | None) -> None:
+    found = [back(5, back_already, L.COMPLETED)] if back_already else []
+    decided = refund(settlement(), found, (), target="a@example.com", sats=sats)
+    assert decided.leg.amount_sats == (sats or 1)
+
+
+def test_a_millionth_can_be_dispensed() -> None:
+    large = settlement(**asdict(replace(LANDED, principal_sats=10**9, wire_sats=10**9 + 8_000, fiat_minor=10**9)))
+    assert partial(large, (), (), fraction_ppm=1).to.principal_sats == 1_000
 
 
 @pytest.mark.parametrize("status", [S.UNVERIFIED, S.REJECTED])
