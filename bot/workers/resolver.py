@@ -16,7 +16,7 @@ from bot.wallets import Wallet
 from bot.workers.wakeup import Bell
 from handlers import past, payment
 from handlers.payment import PaymentPolicy
-from ledger.decide.attempt import Dossier, may_pay_again, resend_due
+from ledger.decide.attempt import Dossier, counts_from, may_pay_again, resend_due
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Evidence, classify_list, classify_lookup, classify_verify, says_not_found
@@ -119,9 +119,10 @@ class Resolver:
         await self._publish_again(dossier)
         found = await self._ask(dossier.attempt)
         if found is EvidenceClass.NEGATIVE and dossier.attempt.state is AttemptState.SENT:
-            if self._clock.now() >= dossier.attempt.expires_at + self._policy.attempt.release_margin:
+            now = self._clock.now()
+            if now >= counts_from(dossier, self._policy.attempt):
                 await self._try_to_release(dossier.attempt)
-            else:
+            elif now < dossier.attempt.expires_at + self._policy.attempt.release_margin:
                 await self._pay_again(payment_hash)
         await self._db.write(lambda tx: payment.checked(tx, payment_hash, self._policy, self._clock.now()))
 

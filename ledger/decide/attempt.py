@@ -162,6 +162,13 @@ def quarantine_seconds(profile: WalletProfile, amount_msat: int, override: int) 
     return large if amount_msat > _QUARANTINE_STEP_SATS * MSAT else small
 
 
+def counts_from(dossier: Dossier, policy: AttemptPolicy) -> int:
+    """Since when it counts that nothing is found: until then the wallet may change its mind."""
+    attempt = dossier.attempt
+    quarantine = quarantine_seconds(dossier.profile, attempt.amount_msat, dossier.quarantine_override)
+    return attempt.expires_at + max(policy.release_margin, quarantine)
+
+
 def missing_for_release(dossier: Dossier, now: int, policy: AttemptPolicy, *, clock_sane: bool) -> tuple[str, ...]:
     """What is still missing before the attempt is certain never to settle; empty when it may be released.
 
@@ -175,7 +182,7 @@ def missing_for_release(dossier: Dossier, now: int, policy: AttemptPolicy, *, cl
         return ("the wallet claims that it paid: an operator must decide",)
     quarantine = quarantine_seconds(dossier.profile, attempt.amount_msat, dossier.quarantine_override)
     listed_at = max((seen.asked_at for seen in dossier.evidence if _is(seen, "list")), default=-1)
-    counted_from = attempt.expires_at + max(policy.release_margin, quarantine)
+    counted_from = counts_from(dossier, policy)
     for seen in dossier.evidence:  # whatever says otherwise starts the count anew
         if _contradicts(seen, listed_at):
             counted_from = max(counted_from, seen.received_at + 1)

@@ -205,6 +205,10 @@ class SimDatabase:
         else:
             loop.call_soon(self._commit)
 
+    def _danger(self) -> float:
+        scenery = self._life.world.scenery
+        return scenery.danger if self._books.moved and scenery.steps_of_a_life else 0.0
+
     def _commit(self) -> None:
         batch, self._jobs = self._jobs, []
         if self._life.dies_here("before a commit"):
@@ -213,7 +217,7 @@ class SimDatabase:
         if self._life.dies_here("between commit and witness"):
             return
         self._books.testify(batch, self.witness)
-        if self._life.dies_here("after a commit", self._life.world.danger if self._books.moved else 0.0):
+        if self._life.dies_here("after a commit", self._danger()):
             return
         for job in batch:
             _finish(job, job.error)

@@ -16,10 +16,10 @@ _OFTEN: Final = (("resolve_seconds", (5, 20, 40)),)
 _CRASHES: Final = Scenery(
     wallets=("honest",),
     lies=Lies(unseen=0.5, to_the_edge=0.0),
-    steps_of_a_life=40,
+    steps_of_a_life=200,
+    danger=0.25,
     troubles=0.0,
     orders=0.0,
-    seconds_between_sales=6.0,
     principal_sats=(100, 400),
 )
 
@@ -63,6 +63,8 @@ WORLDS: Final[dict[str, Scenery]] = {
         expiry_seconds=(300,),
         orders=0.0,
         steps_of_a_life=0,
+        seconds_afterwards=1_500.0,
+        troubles=0.0,
         principal_sats=(100, 400),
     ),
     "claim_is_nothing": _UNPROVEN,

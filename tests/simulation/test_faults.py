@@ -12,7 +12,7 @@ from tests.simulation.world import Scenery
 LEGS_OF_A_WORLD = 40
 LEGS_UNTIL_FOUND = 160
 
-pytestmark = [pytest.mark.simulation, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

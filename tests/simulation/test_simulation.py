@@ -14,7 +14,7 @@ from tests.simulation.run import Outcome, Simulation, chosen
 LEGS = 1_000
 LEGS_OF_A_WORLD = 110
 
-pytestmark = [pytest.mark.simulation, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
 
 
 def told(outcome: Outcome, legs: int) -> str:
@@ -35,20 +35,14 @@ def test_a_thousand_legs_in_hostile_worlds() -> None:
 
 def test_the_same_seed_gives_the_same_run_in_every_process() -> None:
     """Also where sets are in another order."""
-    here = Simulation(4, 30, record=True).run()
+    here = Simulation(4, 15).run()
     assert here.attempts
-    command = [sys.executable, "-m", "tests.simulation", "--seed", "4", "--legs", "30"]
-    for number in ("1", "2"):
-        said = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONHASHSEED": number},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-        assert f"trace {here.trace}" in said.stdout
-    assert Simulation(5, 30).run().trace != here.trace
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "4", "--legs", "15"]
+    said = subprocess.run(
+        command, env={**os.environ, "PYTHONHASHSEED": "1"}, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert f"trace {here.trace}" in said.stdout
+    assert Simulation(5, 15).run().trace != here.trace
 
 
 def test_worlds_differ() -> None:

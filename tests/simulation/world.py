@@ -54,6 +54,8 @@ class Scenery:
     orders: float = 1.0
     steps_of_a_life: int = 1_500
     """About so many steps to the next crash; 0: none."""
+    danger: float = 0.005
+    """Share of the steps that take an attempt further which are the bot's last: these moments matter most."""
     seconds_between_sales: float = 12.0
     seconds_afterwards: float = 900.0
     """So long the world stays as it is when enough customers have come."""
@@ -127,12 +129,6 @@ class World:
         self.machines: list[Machine] = []
         self.lp_names: list[str] = []
         self._open_shop()
-
-    @property
-    def danger(self) -> float:
-        """How often a step of paying is the bot's last: these are the moments that matter."""
-        steps = self.scenery.steps_of_a_life
-        return min(0.1, 4 / steps) if steps else 0.0
 
     # --- set-up ------------------------------------------------------------------------------------------------------
 
