@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
-from types import ModuleType
 from typing import Final
 
 PARTS: Final = {
@@ -21,16 +19,8 @@ PARTS: Final = {
 }
 
 
-def _parts() -> dict[str, ModuleType]:
-    return {
-        name: importlib.import_module(f"tests.soak.{name}")
-        for name in PARTS
-        if importlib.util.find_spec(f"tests.soak.{name}") is not None
-    }
-
-
 def main() -> int:
-    parts = _parts()
+    parts = {name: importlib.import_module(f"tests.soak.{name}") for name in PARTS}
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="The hour-long tests.")
     chosen = parser.add_subparsers(title="parts, none: all of them", dest="part")
     for name, part in parts.items():
