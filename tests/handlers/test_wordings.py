@@ -7,7 +7,7 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from handlers import fixed_mode, missing_reports, past, reconciliation, relay_trouble, replies
+from handlers import fixed_mode, missing_reports, past, reconciliation, relay_trouble, replies, wallet_trouble
 from handlers.context import Relay
 from handlers.fixed_mode import FixedMode
 from handlers.payment import Go
@@ -61,6 +61,20 @@ async def _seldom(till: Till) -> None:
     await _reaches_its_caps(till)
     await _differs(desk)
     await _is_restored(till)
+    await _comes_and_goes(till)
+
+
+async def _comes_and_goes(till: Till) -> None:
+    """A wallet offers less than it takes, offers it again, and is taken out of the configuration."""
+
+    def work(tx: Tx) -> None:
+        wallets.resume(tx, "main")
+        wallet_trouble.offer_seen(tx, "main", ["lookup_invoice"], {BOSS}, till.now)
+        wallet_trouble.offer_seen(tx, "main", [], {BOSS}, till.now)
+        wallet_trouble.connections_seen(tx, ["second"], {BOSS}, till.now)
+
+    till.desk.now += 3_600  # told of no trouble of this wallet for an hour
+    await till.desk.tx(work)
 
 
 async def _reaches_its_caps(till: Till) -> None:
