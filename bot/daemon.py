@@ -31,12 +31,13 @@ from bot.timings import Timings
 from bot.version import version
 from bot.wiring import Parts, Secrets, Wiring
 from bot.workers.wakeup import Bells
-from handlers import fixed_mode, missing_reports, past, published, relay_trouble, wallet_trouble
+from handlers import fixed_mode, missing_reports, past, payment, published, relay_trouble, wallet_trouble
+from handlers.commands import platform
 from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import attempts, inbox, legs, meta, orders, outbox, platform, relays, settlements, wallets
+from storage import attempts, inbox, legs, meta, orders, outbox, relays, settlements, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
 from storage.witness import Witness
@@ -202,7 +203,7 @@ class Daemon:
         each relay."""
         now = self.clock.now()
         fees = FeeRates(self.config.platform.cash_in_fee_ppm, self.config.platform.cash_out_fee_ppm)
-        platform.start(tx, Platform(fees, self.config.platform.target or None))
+        platform.start(tx, Platform(fees, self.config.platform.target or None), now)
         for name, uri in self.secrets.wallets.items():
             known = wallets.get(tx, name)
             if known is not None and known.wallet_pubkey != uri.wallet_pubkey and wallets.unresolved(tx, name):
@@ -218,6 +219,7 @@ class Daemon:
             else:
                 wallets.set_profile(tx, name, WalletProfile(profile))
         attempts.all_due_now(tx, now)
+        legs.try_capped_now(tx, now)
         self._mend_times(tx)
         self._booked_until = meta.newest_time(tx)
         if self.config.nostr.publish_profile:
@@ -308,7 +310,8 @@ class Daemon:
     def _mend_times(self, tx: Tx) -> None:
         """The clock may have been ahead when these times were set."""
         latest = self.clock.now() + LONGEST_PLAN_SECONDS
-        legs.no_later_than(tx, latest)
+        policy = policies.payments(self.config)
+        legs.no_later_than(tx, self.clock.now() + payment.longest_wait(policy))
         attempts.check_no_later_than(tx, latest)
         settlements.prove_no_later_than(tx, latest)
         outbox.no_later_than(tx, latest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from nwc.ports import Clock
@@ -36,11 +37,18 @@ class Queues(Generic[_Item]):
         self._there.set()
         return True
 
-    async def take(self, signed: int, sealed: int) -> list[_Item]:
-        """At least one; up to so many of each, the signed first. None is passed over for ever."""
-        while not self._signed and not self._sealed:
-            self._there.clear()
-            await self._there.wait()
+    @property
+    def empty(self) -> bool:
+        return not self._signed and not self._sealed
+
+    async def take(self, signed: int, sealed: int, seconds: float | None = None) -> list[_Item]:
+        """At least one; up to so many of each, the signed first. None is passed over for ever. With `seconds`: none
+        where none came within them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.empty:
+                    self._there.clear()
+                    await self._there.wait()
         batch = [self._signed.popleft() for _ in range(min(signed, len(self._signed)))]
         return batch + [self._sealed.popleft() for _ in range(min(sealed, len(self._sealed)))]
 

@@ -2,19 +2,23 @@
 
 Cheap questions come before costly ones: whose key it is and whether it was taken before is asked before anything is
 decrypted. A batch is handed to the database at once, so that one commit serves all of it.
+
+Relays bring what they kept with the newest first, and gift wraps tell no time at all. So what comes while a relay
+catches up is opened and held back until the relay is through, and then acted on in the order in which it was said.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from bot.fairness import Queues, Strangers
+from bot.line import ORDER_SECONDS
 from bot.nostr import BadWrap, Keys, Rumor, open_seal, open_wrap
 from bot.query import Query, Subscription
 from bot.questions import Questions
@@ -35,11 +39,13 @@ FOR_US: Final = "for-us"
 """The name of the subscription."""
 GIFT_WRAP: Final = 1059
 SIGNED_ORDER: Final = 14
-SETTLEMENT_KINDS: Final = (21_000, 78)
+LIVE_REPORT: Final = 21_000
+SETTLEMENT_KINDS: Final = (LIVE_REPORT, 78)
 QUEUE: Final = 5_000
 BATCH: Final = 128
 WRAPS_AT_ONCE: Final = 16
 """Gift wraps are opened one after the other before anything else goes on: a few milliseconds for so many."""
+LOOK_SECONDS: Final = 0.05
 KEPT_STRANGERS: Final = 5
 KEPT_EARLY: Final = 200
 REPEAT_SECONDS: Final = 86_400
@@ -60,6 +66,18 @@ def subscriptions(bot_pubkey: str, since: int) -> list[Subscription]:
 class Arrived:
     event: Event
     repeat: bool
+    place: int
+    """Among what was said in the same second: of what a relay kept the last to come is the first that was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is to be done with an event, and when its sender wrote it, unix seconds."""
+
+    at: int
+    place: int
+    event: Event
+    work: Callable[[Tx], None]
 
 
 class Known:
@@ -94,6 +112,7 @@ class Intake:
         policy: Callable[[], LandingPolicy],
         settings: Callable[[], Settings],
         live: Callable[[], Live],
+        catching_up: Callable[[], Collection[str]],
     ) -> None:
         self._db = db
         self._keys = keys
@@ -104,10 +123,15 @@ class Intake:
         self._policy = policy
         self._settings = settings
         self._live = live
+        self._catching_up = catching_up
         self._known = Known()
         self._queues: Queues[Arrived] = Queues(QUEUE)
         self._strangers = Strangers(clock)
         self._open = True
+        self._came = 0
+        self._held: list[Said] = []
+        self._hold_until: float | None = None
+        """Until when at most, on the loop's clock, what comes is held back to be put in order; None: nothing is."""
         self._early: OrderedDict[str, Event] = OrderedDict()
         self.counts: dict[str, int] = {}
         """What was not taken, by reason, since the start."""
@@ -118,7 +142,12 @@ class Intake:
         """Takes an event that a relay brought, verified. False: no room now, it is to come again."""
         if not self._open:
             return True  # what is stored comes again at the next start, what is not is repeated by its sender
-        return self._queues.put(Arrived(event, repeat), sealed=event.kind == GIFT_WRAP)
+        kept = url in self._catching_up()
+        if kept and self._hold_until is None:
+            self._hold_until = asyncio.get_running_loop().time() + ORDER_SECONDS
+        self._came += 1
+        arrived = Arrived(event, repeat, -self._came if kept else self._came)
+        return self._queues.put(arrived, sealed=event.kind == GIFT_WRAP)
 
     def stop(self) -> None:
         """Takes nothing more; what is queued is stored by the relays or repeated by its sender."""
@@ -130,7 +159,22 @@ class Intake:
             await self._known.load(self._db, self._settings())
             group.create_task(self._follow_known())
             while True:
-                await self._take(await self._queues.take(BATCH, WRAPS_AT_ONCE))
+                seconds = None if self._hold_until is None else LOOK_SECONDS
+                await self._take(await self._queues.take(BATCH, WRAPS_AT_ONCE, seconds))
+                if self._hold_until is not None and self._whole(self._hold_until):
+                    await self._act_on_held()
+
+    def _whole(self, hold_until: float) -> bool:
+        """Whether nothing is missing any more of what is held back, or there is no waiting for it."""
+        if len(self._held) >= QUEUE or asyncio.get_running_loop().time() >= hold_until:
+            return True
+        return self._queues.empty and not self._catching_up()
+
+    async def _act_on_held(self) -> None:
+        """In the order in which it was said: of two orders the later one stands."""
+        held, self._held, self._hold_until = sorted(self._held, key=lambda said: (said.at, said.place)), [], None
+        for first in range(0, len(held), BATCH):
+            await asyncio.gather(*(self._write(said.event, said.work) for said in held[first : first + BATCH]))
 
     async def _follow_known(self) -> None:
         while True:
@@ -154,9 +198,14 @@ class Intake:
             old = self._clock.now() - arrived.event.created_at > REPEAT_SECONDS
             if arrived.event.id in taken and (not arrived.repeat or old):
                 continue
-            work = self._work(arrived)
-            if work is not None:
-                works.append(self._write(arrived.event, work))
+            said = self._said(arrived)
+            if said is None:
+                continue
+            # A live report is kept by no relay: it is not late, and its machine waits for the receipt.
+            if self._hold_until is not None and arrived.event.kind != LIVE_REPORT:
+                self._held.append(said)
+            else:
+                works.append(self._write(said.event, said.work))
         await asyncio.gather(*works)
 
     async def _taken(self, wanted: list[Arrived]) -> set[str]:
@@ -192,11 +241,12 @@ class Intake:
             return event.pubkey in self._known.people
         return event.kind == GIFT_WRAP
 
-    def _work(self, arrived: Arrived) -> Callable[[Tx], None] | None:
+    def _said(self, arrived: Arrived) -> Said | None:
         """Decrypts, and says what is to be done with it in a transaction; None where it can't be read."""
         event = arrived.event
         if event.kind in SETTLEMENT_KINDS:
-            return self._settlement(arrived)
+            report = self._settlement(arrived)
+            return Said(event.created_at, arrived.place, event, report) if report is not None else None
         if arrived.repeat:
             return None  # a person who sends the same bytes again has the answer already
         try:
@@ -207,7 +257,7 @@ class Intake:
             return None
         if message is None:
             return None
-        return lambda tx: self._order(tx, event, message)
+        return Said(message.said_at, arrived.place, event, lambda tx: self._order(tx, event, message))
 
     def _message(self, event: Event) -> Message | None:
         """None for a stranger's, of which enough were read."""

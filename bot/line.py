@@ -26,6 +26,9 @@ from nwc.foreign import plain
 
 log = structlog.get_logger(__name__)
 
+ORDER_SECONDS = 10.0
+"""After a connection what a relay brings is put in the order in which it was said: nothing waits longer for that."""
+
 
 class Unreachable(Exception):
     """The relay can't be asked now."""
@@ -68,6 +71,7 @@ class Line:
         self._asked_at: dict[str, float] = {}
         self._listening: set[str] = set()  # names whose stored events have ended: what comes now is live
         self._behind: set[str] = set()
+        self._missed_since: float | None = None  # since when what it kept while nobody listened is owed
         self._caught_up_at: dict[str, int] = {}
         self._pages: dict[str, Page] = {}
         self._connections = 0
@@ -90,6 +94,7 @@ class Line:
         self._subscriptions[name] = subscription
         self._close(name)
         self._behind.add(name)
+        self._miss()
         self._wake.set()
 
     def unsubscribe(self, name: str) -> None:
@@ -108,11 +113,23 @@ class Line:
         """The relay may have lost the subscriptions, and with them what came since."""
         for name in list(self._open):
             self._close(name)
+        self._miss()
         self.fall_behind()
 
     def caught_up_at(self, name: str) -> int | None:
         """When the stored events of a subscription were last begun to be gone through, and then were to the end."""
         return self._caught_up_at.get(name)
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether it brings what it kept while nobody listened here: the newest first, with what comes live between.
+        For so long at most, however long it takes."""
+        if not self.up or self._missed_since is None:
+            return False
+        return asyncio.get_running_loop().time() < self._missed_since + ORDER_SECONDS
+
+    def _miss(self) -> None:
+        self._missed_since = asyncio.get_running_loop().time()
 
     @property
     def listening(self) -> bool:
@@ -138,6 +155,7 @@ class Line:
             self._hurry.set()
             self.heard()
             self._asked_at = dict.fromkeys(self._open, self._quiet_since)  # the library asks again by itself
+            self._miss()
             self.fall_behind()
         self._changed |= up != self.up
         self.up = up
@@ -177,6 +195,7 @@ class Line:
             self._open.pop(name, None)
             self._listening.discard(name)
             self._behind.add(name)
+            self._miss()
             self._refused = reason or "no reason given"
             self._wake.set()
 
@@ -297,6 +316,8 @@ class Line:
             log.warning("relay_left_events_out", relay=self.url, subscription=name)
         if self._subscriptions.get(name) == subscription and name not in self._behind:
             self._caught_up_at[name] = started_at
+        if not self._behind:
+            self._missed_since = None
 
     async def _probe(self) -> None:
         """Asks something small, to hear whether anybody is there. If not, the connection is made anew."""

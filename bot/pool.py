@@ -188,6 +188,10 @@ class Pool:
         found = {url: line.caught_up_at(name) for url, line in self._lines.items() if url in self.urls}
         return {url: at for url, at in found.items() if at is not None}
 
+    def catching_up(self) -> frozenset[str]:
+        """Our relays that bring what they kept while nobody listened, in no order that means anything."""
+        return frozenset(url for url in self.urls if url in self._lines and self._lines[url].catching_up)
+
     def unsubscribe(self, name: str) -> None:
         self._subscriptions.pop(name, None)
         for line in self._lines.values():

@@ -157,8 +157,9 @@ class Reconciler:
         except WalletTrouble:
             return False
         settled = row.state == "settled" or (lacking.outgoing and proves(row.preimage, lacking.payment_hash))
-        found = WalletRow(row.payment_hash, row.direction == "outgoing", row.amount_msat)
-        return settled and found == lacking
+        found = WalletRow(row.payment_hash, row.direction == "outgoing", row.amount_msat, row.fees_paid_msat or 0)
+        same = (found.payment_hash, found.outgoing) == (lacking.payment_hash, lacking.outgoing)
+        return settled and same and found.is_of(lacking.amount_msat)
 
     async def _book(self, listed: WalletList, rows: list[Transaction]) -> None:
         """As part of a list: the mark from which the scanner goes on is not this reading's to move."""

@@ -131,6 +131,7 @@ class Wiring:
             policy=lambda: policies.landing(self.config()),
             settings=self.settings,
             live=self.live,
+            catching_up=lambda: relays.catching_up(),  # noqa: PLW0108 - made below
         )
         relays = Relays(
             config.nostr.all_relays,

@@ -5,13 +5,18 @@ from __future__ import annotations
 from ledger.decide.distribution import plan
 from ledger.model import Settlement
 from ledger.states import LegType, SettlementStatus, settlement_after
-from storage import legs, lps, platform, settlements, splits
+from storage import forgotten, legs, lps, platform, settlements, splits
 from storage.db import Tx
 
 
 def distribute(tx: Tx, *, token: str, limit: int, now: int) -> list[Settlement]:
-    """Takes up to `limit` settlements that wait, oldest first, and plans each; the payer finds the legs."""
-    claimed = settlements.claim(tx, token, now, limit)
+    """Takes up to `limit` settlements that wait, oldest first, and plans each; the payer finds the legs.
+
+    Where a payment to an LP is forgotten, LPs have less at that machine than the books say: what that payment is of is
+    planned, and nothing else there before the two have met, or an operator has said what it was."""
+    unsure = forgotten.unsure_machines(tx)
+    awaited = forgotten.awaited(tx) if unsure else set()
+    claimed = settlements.claim(tx, token, now, limit, but_at=unsure, save=awaited)
     if claimed:
         lps.take_due_targets(tx, now)
     for settlement in claimed:
@@ -30,4 +35,6 @@ def distribute(tx: Tx, *, token: str, limit: int, now: int) -> list[Settlement]:
         after = settlement_after(leg.status for leg in legs.of_settlement(tx, settlement.id))
         if after is not SettlementStatus.PROCESSING:
             settlements.set_status(tx, settlement.id, after, now)
+        if settlement.payment_hash in awaited:
+            forgotten.meet(tx, now, settlement=settlement.payment_hash)
     return claimed

@@ -9,7 +9,7 @@ from typing import Final
 
 from handlers import notices, past
 from ledger.facts import Violation
-from storage import attempts, holds, journal, violations
+from storage import attempts, holds, journal, told, violations
 from storage.db import Tx
 from storage.settlements import mark_view
 
@@ -17,6 +17,8 @@ SHOWN: Final = 3
 """So many broken rules are named in one message."""
 LISTED: Final = frozenset({"wallet_amount", "paid_twice"})
 """Rules that a wallet's list breaks, not the books: only another list shows that they hold again."""
+
+_UNCHECKED: Final = "books unchecked"
 
 
 def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now: int) -> bool:
@@ -43,6 +45,20 @@ def recheck(tx: Tx, found: Sequence[Violation], now: int) -> bool:
         violations.note(tx, each, now)
     violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED)
     return violations.number(tx) == 0 and _lift(tx, holds.BOOKS)
+
+
+def checked(tx: Tx, found: Sequence[Violation]) -> None:
+    """After a check of the whole books that nobody asked for: what an operator lived with and is mended is forgotten:
+    it holds payments when it breaks again. What holds them now stays until somebody has it checked: `recheck`."""
+    told.over(tx, _UNCHECKED)
+    there = [named(tx, each) for each in found]
+    violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED, accepted=True)
+
+
+def unchecked(tx: Tx, operators: Iterable[str], now: int) -> None:
+    """Payments wait for a check of the whole books, which took too long: the operators are told, once."""
+    if told.news(tx, _UNCHECKED, now):
+        notices.tell(tx, operators, "notice books unchecked", {}, now)
 
 
 def lift(tx: Tx, name: str, *, by: str, now: int) -> bool:

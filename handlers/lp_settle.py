@@ -13,7 +13,7 @@ from ledger.decide.lp_settle import LpSettlement, settle_lp
 from ledger.errors import Code, Refusal
 from ledger.model import Leg, LpStanding, Machine
 from ledger.money import decimal_text, fiat_text
-from storage import attempts, journal, legs, lps, wallets
+from storage import attempts, forgotten, journal, legs, lps, wallets
 from storage.db import Tx
 from storage.lps import Lp
 
@@ -89,6 +89,7 @@ def settle(
     for leg in decided.replaced:
         legs.void(tx, leg, "replaced by another payout", now)
     leg = legs.insert_order(tx, machine, decided.wallet, decided.leg, now)
+    forgotten.meet(tx, now)
     journal.record(
         tx,
         at=now,

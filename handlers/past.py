@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from handlers import notices
+from ledger.fees import TxType
+from ledger.model import Leg
 from ledger.money import MSAT
 from ledger.states import AttemptState, LegType
 from nwc import bolt11
 from nwc.bolt11 import BadInvoice
 from nwc.evidence import Listing
 from nwc.messages import Transaction
-from storage import attempts, forgotten, holds, journal, legs, meta, purposes, settlements, unmatched
+from storage import attempts, forgotten, holds, journal, legs, meta, purposes, settlements, trials, unmatched, wallets
 from storage.db import Tx
 from storage.forgotten import Forgotten
 from storage.purposes import Purpose
@@ -34,6 +36,8 @@ SMALL_WITNESS_BYTES: Final = 4_000_000
 """A witness that is smaller is left as it is."""
 MARGIN_SECONDS: Final = 3_600
 """A wallet's clock may be behind ours when it dates a payment."""
+AFTER_SECONDS: Final = 30
+"""So long after the last word of a witness what followed from it was published."""
 SHOWN: Final = 3
 
 BEHIND: Final = "the database is older than its witness: a backup was restored"
@@ -45,7 +49,6 @@ SAID_ELSEWHERE: Final = (
     "a relay keeps messages of this bot that the books don't know: they may be a restored backup, or a second bot has "
     "its key"
 )
-READY_DROPPED: Final = "it was not sent, by the witness"
 
 _STATE: Final = "past"
 _OWN_SINCE: Final = "own books since"
@@ -63,6 +66,8 @@ class State:
     """Whether the witness tells of everything that was sent."""
     read: list[str]
     """The wallets whose lists were read to the end."""
+    told_until: int = 0
+    """When the witness noted its last word, unix seconds."""
 
 
 def state(tx: Tx) -> State | None:
@@ -79,8 +84,9 @@ def begin(tx: Tx, witness: Witness, operators: Iterable[str], now: int) -> bool:
         meta.put(tx, _OWN_SINCE, str(now))
     why = _noticed(tx, witness, now)
     if why is not None:
-        _enter(tx, why, _unknown(tx, witness), witnessed=why == BEHIND, operators=operators, now=now)
-    tx.leaving += attempts.unwitnessed(tx, witness.hashes)
+        told_until = witness.newest if why == BEHIND else None
+        _enter(tx, why, _unknown(tx, witness), told_until=told_until, operators=operators, now=now)
+    tx.leaving += attempts.unwitnessed(tx, witness.requests)
     tx.marks = True
     return holds.get(tx, holds.PAST) is not None
 
@@ -124,10 +130,15 @@ def own_since(tx: Tx) -> int:
     return int(meta.get(tx, _OWN_SINCE) or 0)
 
 
-def said_elsewhere(tx: Tx, operators: Iterable[str], *, known_until: int, now: int) -> None:
-    """A relay keeps what these books never signed, and said nothing of the kind at `known_until`."""
+def said_elsewhere(tx: Tx, operators: Iterable[str], *, known_until: int, newest: int, now: int) -> None:
+    """A relay keeps what these books never signed, the newest of it of `newest`, and said nothing of the kind at
+    `known_until`. What is later than all that the witness tells of shows that it is a copy from before, too."""
     if holds.get(tx, holds.PAST) is None:
-        _enter(tx, SAID_ELSEWHERE, (), witnessed=False, operators=operators, now=now, known_until=known_until)
+        _enter(tx, SAID_ELSEWHERE, (), told_until=None, operators=operators, now=now, known_until=known_until)
+        return
+    found = state(tx)
+    if found is not None and newest > found.told_until + AFTER_SECONDS:
+        _not_witnessed(tx)
 
 
 def _enter(
@@ -135,25 +146,24 @@ def _enter(
     why: str,
     unknown: Iterable[Fact],
     *,
-    witnessed: bool,
+    told_until: int | None,
     operators: Iterable[str],
     now: int,
     known_until: int | None = None,
 ) -> None:
+    """`told_until`: None where the witness does not tell of everything that was sent."""
+    witnessed = told_until is not None
     before, facts = state(tx), list(unknown)
     since = meta.newest_time(tx) or min((fact.created_at for fact in facts), default=now)
     if known_until is not None:
         since = min(since, known_until)
     if before is not None:
         since, witnessed = min(before.since, since), witnessed and before.witnessed
-    _keep(tx, State(since, now, witnessed, []))
+    _keep(tx, State(since, now, witnessed, [], told_until or 0))
     for fact in facts:
         _take(tx, fact, now)
     for attempt in attempts.all_ready(tx):
-        if witnessed:
-            attempts.end(tx, attempt, AttemptState.DROPPED, READY_DROPPED, now)
-        else:
-            attempts.send_in_doubt(tx, attempt.payment_hash, (), now)
+        forgotten.doubt(tx, attempt, (), now)  # a witness that was copied along does not know of it either
     forgotten.meet(tx, now)
     journal.record(
         tx, at=now, who="satmachine", command="hold", target=holds.PAST, after={"why": why, "forgotten": len(facts)}
@@ -164,15 +174,18 @@ def _enter(
 
 
 def _take(tx: Tx, fact: Fact, now: int) -> None:
+    """Whatever the books say of it, the fact is known to them from here on."""
     attempt = attempts.get(tx, fact.payment_hash)
-    if attempt is None:
+    if attempt is None or attempt.state is AttemptState.DROPPED:
         forgotten.put(tx, fact, known_purpose=True, settled=False, now=now)
-    elif fact.request is None:
         return
-    elif attempt.state is AttemptState.READY:
+    forgotten.put(tx, fact, known_purpose=True, settled=False, now=now, state="back")
+    if fact.request is None:
+        return
+    if attempt.state is AttemptState.READY:
         attempts.send_in_doubt(tx, fact.payment_hash, (fact.request,), now)
-    elif attempt.state is AttemptState.SENT:
-        attempts.insert_signed(tx, fact.payment_hash, fact.request)
+    else:
+        attempts.add_forgotten(tx, fact.payment_hash, fact.request)
 
 
 # --- the wallets' lists ----------------------------------------------------------------------------------------------
@@ -181,7 +194,7 @@ def _take(tx: Tx, fact: Fact, now: int) -> None:
 def asked_too_early(found: State, asked_at: int, request_seconds: int) -> bool:
     """Whether a request that nobody here knows may have been on its way to the wallet still when its list was read:
     `request_seconds` is for how long one may be."""
-    return not found.witnessed and asked_at < found.found_at + request_seconds
+    return asked_at < found.found_at + request_seconds
 
 
 def note_lists(tx: Tx, wallet: str, settled: Listing, everything: Listing, *, counts: bool, now: int) -> None:
@@ -203,13 +216,20 @@ def note_lists(tx: Tx, wallet: str, settled: Listing, everything: Listing, *, co
 
 def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int) -> bool:
     """Lifts the hold where nothing is left to find out: every wallet's list was read, the witness told of everything
-    that was sent, and of each payment it is known what for. Otherwise the operators are told once what is left."""
+    that was sent, and each payment belongs to a transaction of these books. Otherwise the operators are told once what
+    is left."""
     found = state(tx)
     if found is None or holds.get(tx, holds.PAST) is None or set(wallets) - set(found.read):
         return False
-    waiting = forgotten.waiting(tx)
-    told: dict[str, Any] = {"waiting": len(waiting), "unexplained": forgotten.purposeless(tx)}
-    if found.witnessed and not told["unexplained"]:
+    forgotten.meet(tx, now)
+    waiting = [each for each in forgotten.waiting(tx) if each.purpose is not None or not _explained(tx, each.fact)]
+    homeless = any(_homeless(tx, each.purpose) for each in waiting)
+    told: dict[str, Any] = {
+        "waiting": len(waiting),
+        "unexplained": sum(each.purpose is None for each in waiting),
+        "witnessed": found.witnessed,
+    }
+    if found.witnessed and not homeless:
         lift(tx, now)
         holds.lift(tx, holds.PAST)
         mark_view(tx, "worklist")
@@ -222,6 +242,36 @@ def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int)
     return False
 
 
+def _homeless(tx: Tx, purpose: Purpose | None) -> bool:
+    """Whether these books lack what it was paid for, so that the balances of LPs are wrong by it."""
+    return purpose is None or purpose.settlement is None or settlements.owner_of_payment(tx, purpose.settlement) is None
+
+
+def _explained(tx: Tx, fact: Fact) -> bool:
+    """Whether a payment of which nobody knew what for turns out to be a customer's, by a report that came back: then it
+    waits no more."""
+    owner = settlements.owner_of_payment(tx, fact.payment_hash)
+    if owner is None or owner.tx_type is not TxType.CASH_IN or owner.wallet != fact.wallet:
+        return False
+    forgotten.drop(tx, fact.payment_hash)
+    return True
+
+
+def match(tx: Tx, found: Forgotten, leg: Leg, now: int) -> None:
+    """By the operator's word it paid this leg, which must be `forgotten.fitting`."""
+    forgotten.match(tx, found, leg, now)
+    if found.purpose is None:
+        _not_witnessed(tx)
+
+
+def _not_witnessed(tx: Tx) -> None:
+    """The witness did not tell of something that was sent."""
+    found = state(tx)
+    if found is not None and found.witnessed:
+        found.witnessed = False
+        _keep(tx, found)
+
+
 def lift(tx: Tx, now: int) -> None:
     """The search is over. What waits for its leg waits on, and stands before what may be that."""
     meta.put(tx, _OWN_SINCE, str(now))
@@ -229,43 +279,87 @@ def lift(tx: Tx, now: int) -> None:
     meta.drop(tx, f"{_STATE} told")
 
 
+def unsearched(tx: Tx, wallet: str, leg_ids: Sequence[int]) -> int | None:
+    """From when on this wallet's list is to be searched before any of these legs is paid, unix seconds: none was paid
+    from it yet, or none for a customer who paid so long ago. None: it has been searched."""
+    owed_since = legs.owed_since(tx, leg_ids)
+    known = wallets.get(tx, wallet)
+    searched_from = known.searched_from if known is not None else None
+    if owed_since is None or (searched_from is not None and searched_from <= owed_since):
+        return None
+    open_since = settlements.open_since(tx, wallet)
+    return owed_since if open_since is None else min(owed_since, open_since)
+
+
+def note_search(
+    tx: Tx, wallet: str, settled: Listing, everything: Listing, *, since: int, operators: Iterable[str], now: int
+) -> None:
+    """What a wallet shows as sent before these books first pay from it: they may be new, or a copy that has never paid,
+    and neither would be noticed otherwise. A payment of ours holds all; of any other nobody knows what for, and it
+    stands before what is due its very amount."""
+    paid = {row.payment_hash for row in settled.rows if row.direction == "outgoing"}
+    for row in (*settled.rows, *everything.rows):
+        if row.direction != "outgoing" or not _sent_since(row, since) or trials.known(tx, row.payment_hash):
+            continue
+        ours = purpose_of(row) is not None and not _known(tx, wallet, row)
+        if ours and holds.get(tx, holds.PAST) is None:
+            _enter(tx, ELSEWHERE, (), told_until=None, operators=operators, now=now, known_until=since)
+        attempt = attempts.get(tx, row.payment_hash)
+        if attempt is None or attempt.state is not AttemptState.READY:
+            _note(tx, wallet, row, settled=row.payment_hash in paid, now=now)
+        elif row.payment_hash in paid or _under_way(row):
+            forgotten.doubt(tx, attempt, (), now)  # another run of the bot has sent it
+    forgotten.meet(tx, now)
+    wallets.set_searched(tx, wallet, since)
+
+
+def never_paid(tx: Tx) -> bool:
+    """Whether nothing was ever paid, as far as books and witness tell."""
+    return not attempts.any_sent(tx) and not forgotten.any_known(tx)
+
+
 def seen_elsewhere(tx: Tx, wallet: str, row: Transaction, operators: Iterable[str], now: int) -> bool:
     """A wallet shows a payment. True where it is one of ours that the books don't know: then payments are held."""
-    if row.direction != "outgoing" or _known(tx, wallet, row.payment_hash) or purpose_of(row) is None:
+    if row.direction != "outgoing" or purpose_of(row) is None or _known(tx, wallet, row):
         return False
     if holds.get(tx, holds.PAST) is None:
-        _enter(tx, ELSEWHERE, (), witnessed=False, operators=operators, now=now)
+        _enter(tx, ELSEWHERE, (), told_until=None, operators=operators, now=now)
     _note(tx, wallet, row, settled=True, now=now)
     forgotten.meet(tx, now)
     return True
 
 
 def _in_gap(row: Transaction, found: State) -> bool:
+    return _sent_since(row, found.since)
+
+
+def _sent_since(row: Transaction, since: int) -> bool:
     at = max(row.created_at or 0, row.settled_at or 0)
-    return not at or at >= found.since - MARGIN_SECONDS
+    return not at or at >= since - MARGIN_SECONDS
 
 
-def _known(tx: Tx, wallet: str, payment_hash: str) -> bool:
-    attempt = attempts.get(tx, payment_hash)
-    if attempt is not None and attempt.sent_at is not None:
+def _known(tx: Tx, wallet: str, row: Transaction) -> bool:
+    attempt = attempts.get(tx, row.payment_hash)
+    if (attempt is not None and attempt.sent_at is not None) or forgotten.known(tx, row.payment_hash):
         return True
-    return settlements.explains(tx, wallet, payment_hash, "outgoing") or forgotten.known(tx, payment_hash)
+    # A machine that reports what is ours hides nothing by that.
+    return purpose_of(row) is None and (
+        settlements.explains(tx, wallet, row.payment_hash, "outgoing") or trials.known(tx, row.payment_hash)
+    )
 
 
 def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, now: int) -> None:
     if row.amount_msat <= 0:
         return
     purpose = purpose_of(row)
-    if _known(tx, wallet, row.payment_hash):
+    if _known(tx, wallet, row):
         if settled:
             forgotten.set_settled(tx, row.payment_hash)
         return
     if purpose is None and (unmatched.known(tx, row.payment_hash) or not (settled or _under_way(row))):
         return
-    found = state(tx)
-    if found is not None and found.witnessed:
-        found.witnessed = False  # it did not tell of this one
-        _keep(tx, found)
+    if purpose is not None:
+        _not_witnessed(tx)
     forgotten.put(tx, _fact(wallet, row, purpose, now), known_purpose=purpose is not None, settled=settled, now=now)
 
 

@@ -15,6 +15,7 @@ from ledger.decide.attempt import (
     check_delay,
     missing_for_release,
     request_expiry,
+    same_wallet,
     state_after,
 )
 from ledger.decide.release import check_release as operator_may_release
@@ -25,7 +26,7 @@ from ledger.money import MSAT, PPM
 from ledger.states import AttemptState, EvidenceClass, LegStatus
 from nwc.evidence import Evidence
 from nwc.requests import SignedRequest
-from storage import attempts, forgotten, journal, legs, settlements, switches, told, wallets
+from storage import accepted_before, attempts, forgotten, journal, legs, settlements, switches, told, wallets
 from storage.attempts import NewAttempt
 from storage.db import Tx
 from storage.facts import Facts
@@ -43,6 +44,7 @@ FREE_FEE_MSAT = 10 * MSAT
 """A routing fee up to this is never too much, however small the payment."""
 CLAIM_RETRY_SECONDS = 300
 CLAIMED_BEFORE = "the wallet claims that it paid this before, by a payment that was given up"
+ACCEPTED_BEFORE = "the transaction was accepted before these books were begun: this may have been paid"
 MAX_SMALL_FEE_MSAT = 100_000
 """A fee above this and above the amount itself is a slip of the wallet, not a fee."""
 
@@ -81,8 +83,10 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
         return Go.DONE, leg
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet) or _broken(tx, leg, policy, now):
         return Go.LATER, leg
-    if _claimed_before(tx, leg, now) or _forgotten_before(tx, leg, now):
+    if _claimed_before(tx, leg, now) or _forgotten_before(tx, leg, policy, now):
         return Go.LATER, leg
+    if _accepted_before(tx, leg, policy, now):
+        return Go.DONE, leg
     if leg.amount_sats > policy.max_leg_sats:
         legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
         return Go.DONE, leg
@@ -90,6 +94,10 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
     if leg.due_msat == 0:
         legs.complete(tx, leg, 0, now)
         notices.payment_completed(tx, leg.id, now)
+        return Go.DONE, leg
+    too_large = _larger_than_a_cap(leg, policy)
+    if too_large is not None:
+        legs.fail(tx, leg, too_large, now)
         return Go.DONE, leg
     if _over_a_cap(tx, leg, policy, now):
         return Go.LATER, leg
@@ -119,7 +127,7 @@ def _claimed_before(tx: Tx, leg: Leg, now: int) -> bool:
     return True
 
 
-def _forgotten_before(tx: Tx, leg: Leg, now: int) -> bool:
+def _forgotten_before(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
     """Whether a payment that these books forgot may be this leg's: where it is, the leg has its attempt back; where
     that can't be said, the leg waits until it can, or until an operator says what it was."""
     if forgotten.stands_before(tx, leg) is None:
@@ -130,6 +138,21 @@ def _forgotten_before(tx: Tx, leg: Leg, now: int) -> bool:
     if forgotten.stands_before(tx, leg) is None:
         return False
     legs.put_off(tx, leg, next_try_at=now + CLAIM_RETRY_SECONDS, reason=forgotten.ASIDE, counts=False)
+    if told.recurs(tx, f"forgotten {leg.wallet}", now, gone_after=_DAY):
+        notices.tell(tx, policy.operators, "notice forgotten", {"payment": f"P{leg.id}", "wallet": leg.wallet}, now)
+    return True
+
+
+def _accepted_before(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether its transaction was accepted before these books were begun, by a bot with this key: then an operator is
+    asked, once, whether what is owed for it was paid."""
+    settlement = settlements.get(tx, leg.settlement_id) if leg.settlement_id is not None else None
+    if settlement is None or not accepted_before.take(tx, settlement.payment_hash):
+        return False
+    for each in legs.of_settlement(tx, settlement.id):
+        if each.status is LegStatus.PENDING and attempts.live(tx, each.id) is None:
+            legs.fail(tx, each, ACCEPTED_BEFORE, now)
+    notices.tell(tx, policy.operators, "notice accepted before", {"settlement": f"S{settlement.id}"}, now)
     return True
 
 
@@ -145,24 +168,32 @@ def _over_a_cap(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
     return True
 
 
-def _cap_reached(
-    tx: Tx, wallet: str, more_msat: int, policy: PaymentPolicy, now: int, *, stored: bool
-) -> tuple[str, str] | None:
-    """The cap of this wallet which so much more would pass: its name, and the reason for waiting. `stored`: invoices
-    that were not sent yet count too. When one of them is to be sent they don't: all would wait for each other."""
+def _caps(policy: PaymentPolicy) -> list[tuple[str, int, int, str]]:
+    """What a wallet may pay: of each cap that is set its name, the sats, in how many seconds, why legs wait for it."""
     caps = (
         ("day", policy.max_day_sats, _DAY, "over the cap of {most:,} sats a day"),
         ("hour", policy.max_hour_sats, _HOUR, "over the cap of {most:,} sats an hour"),
         ("in_flight", policy.max_in_flight_sats, 0, "over the cap of {most:,} sats on the way at once"),
     )
-    for name, most_sats, seconds, reason in caps:
-        if not most_sats:
-            continue
+    return [(name, most, seconds, reason.format(most=most)) for name, most, seconds, reason in caps if most]
+
+
+def _larger_than_a_cap(leg: Leg, policy: PaymentPolicy) -> str | None:
+    """The reason why a leg can't be paid by any wallet, however long it waits."""
+    return next((reason for _, most, _, reason in _caps(policy) if leg.due_msat > most * MSAT), None)
+
+
+def _cap_reached(
+    tx: Tx, wallet: str, more_msat: int, policy: PaymentPolicy, now: int, *, stored: bool
+) -> tuple[str, str] | None:
+    """The cap of this wallet which so much more would pass: its name, and the reason for waiting. `stored`: invoices
+    that were not sent yet count too. When one of them is to be sent they don't: all would wait for each other."""
+    for name, most_sats, seconds, reason in _caps(policy):
         used_msat = attempts.under_way_msat(tx, wallet, stored=stored)
         if seconds:
             used_msat += attempts.settled_msat(tx, wallet, now - seconds)
         if used_msat + more_msat > most_sats * MSAT:
-            return name, reason.format(most=most_sats)
+            return name, reason
     return None
 
 
@@ -178,6 +209,11 @@ def _room_again(tx: Tx, wallet: str, policy: PaymentPolicy, now: int) -> None:
     if policy.max_in_flight_sats:
         reason = f"over the cap of {policy.max_in_flight_sats:,} sats on the way at once"
         legs.try_now(tx, wallet, reason, WOKEN, now)
+
+
+def longest_wait(policy: PaymentPolicy) -> int:
+    """Seconds: no leg is put off for longer at a time."""
+    return max(CAP_RETRY_SECONDS, IN_FLIGHT_RETRY_SECONDS, CLAIM_RETRY_SECONDS, *policy.attempt.resend)
 
 
 def not_fetched(tx: Tx, leg_id: int, reason: str, policy: PaymentPolicy, now: int) -> None:
@@ -268,6 +304,9 @@ def _may_leave_again(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int)
         return False
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet) or forgotten.stands_before(tx, leg):
         return False
+    dossier = attempts.dossier(tx, payment_hash, -1)
+    if dossier is None or not same_wallet(dossier):
+        return False
     return not _broken(tx, leg, policy, now)
 
 
@@ -306,6 +345,7 @@ def learn(
         if fees_msat > attempt.amount_msat + MAX_SMALL_FEE_MSAT:
             fees_msat = 0  # no wallet pays that: what it said is in the evidence
         surplus = attempts.settle(tx, attempt, found.preimage, fees_msat, now)
+        forgotten.meet(tx, now)  # one that paid this leg, too, is known for that now
         _heed_fee(tx, attempt, found.fees_paid_msat or 0, policy, now)
         _room_again(tx, attempt.wallet, policy, now)
         if surplus:
@@ -427,7 +467,7 @@ def release_by_operator(
 
 
 def _ended_unpaid(tx: Tx, attempt: Attempt, leg: Leg, reason: str, policy: PaymentPolicy, now: int) -> None:
-    """Costs the leg a try, unless its wallet never tried: that was no fault of the payee."""
+    """Costs the leg a try, unless its wallet had a reason never to try: that was no fault of the payee."""
     if attempts.only_refused(tx, attempt.payment_hash):
         legs.put_off(tx, leg, next_try_at=now + policy.attempt.resend[0], reason=reason, counts=False)
     else:

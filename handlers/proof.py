@@ -15,7 +15,7 @@ from ledger.errors import Code
 from ledger.model import Machine, Settlement
 from ledger.states import SettlementStatus
 from nwc.proof_of_payment import Payment, PaymentCheck
-from storage import attempts, journal, machines, settlements, trials
+from storage import attempts, forgotten, journal, machines, settlements, trials
 from storage.db import Tx
 
 SENDER_FIELD = "nostr_sender_pubkey"
@@ -82,6 +82,8 @@ def _refusal(tx: Tx, settlement: Settlement, machine: Machine, word: WalletWord)
     leg = attempts.leg_of(tx, settlement.payment_hash)
     if leg is not None:
         return Code.UNKNOWN_MACHINE, f"this payment is our own, of P{leg}: no customer made it"
+    if forgotten.ours(tx, settlement.payment_hash):
+        return Code.UNKNOWN_MACHINE, "this payment is our own, from before a restore: no customer made it"
     if trials.known(tx, settlement.payment_hash):
         return Code.UNKNOWN_MACHINE, "this payment tried a wallet: no customer made it"
     if word.in_other_wallet is not None:

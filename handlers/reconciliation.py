@@ -167,7 +167,10 @@ def _compare_list(tx: Tx, listed: WalletList, policy: Policy, comparison: Compar
             row, listed.since, listed.asked_at, policy
         ):
             explained[outgoing].add(payment_hash)
-    rows = [WalletRow(each.payment_hash, outgoing, each.amount_msat) for (_, outgoing), each in listed.rows.items()]
+    rows = [
+        WalletRow(each.payment_hash, outgoing, each.amount_msat, each.fees_paid_msat or 0)
+        for (_, outgoing), each in listed.rows.items()
+    ]
     due = {facts.ref: facts.row for facts in proven}
     due |= {payment_hash: WalletRow(payment_hash, True, msat) for payment_hash, msat in paid.items()}
     found = [

@@ -13,7 +13,7 @@ from handlers import notices
 from ledger.money import MSAT, PPM
 from ledger.states import AttemptState
 from nwc.messages import ErrorAnswer
-from storage import attempts, legs, wallets
+from storage import attempts, legs, told, wallets
 from storage.db import Tx
 from storage.wallets import Wallet
 
@@ -60,22 +60,22 @@ def heed(
     operators: Iterable[str],
     now: int,
 ) -> None:
-    """Pauses the wallet where the error of this attempt calls for it; the operators are told once an hour at most."""
+    """Pauses the wallet where the error of this attempt calls for it; the operators are told of each reason once
+    an hour at most, until one of them says `resume`."""
     reason = pause_reason(answer)
     attempt = attempts.get(tx, payment_hash)
     known = wallets.get(tx, wallet)
     if reason is None or attempt is None or known is None or attempt.state is not AttemptState.SENT:
         return
-    needed_msat = attempt.amount_msat + attempt.amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
+    needed_msat = _needed_msat(attempt.amount_msat)
     # It was not tried at all: the same request may be said again once the wallet pays, while it lives.
     attempts.set_refused(tx, request_id)
     news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
-    if news and _may_tell(known, now):
-        wallets.set_told(tx, wallet, now)
-        told: dict[str, Any] = {"wallet": wallet, "payment": f"P{attempt.leg_id}"}
+    if news and _may_tell(tx, known, reason, now):
+        facts: dict[str, Any] = {"wallet": wallet, "payment": f"P{attempt.leg_id}"}
         if reason == BROKE:
-            told["missing_sats"] = _missing_sats(tx, wallet, needed_msat)
-        notices.tell(tx, operators, f"notice wallet {reason}", told, now)
+            facts["missing_sats"] = _missing_sats(tx, wallet, needed_msat)
+        notices.tell(tx, operators, f"notice wallet {reason}", facts, now)
 
 
 def balance_seen(
@@ -85,7 +85,8 @@ def balance_seen(
     this question since it was paused.
 
     A balance that was enough all along does not end a pause: the wallet refused for a reason that it does not show, and
-    each refusal costs a payment its time. Then it is tried again after a while, longer each time.
+    each refusal costs a payment its time. Then it is tried again after a while, longer each time. What it refused so is
+    no shortage: it uses up a try of its payment if it ends unpaid, so that the payment fails in the end.
     """
     wallets.set_balance(tx, wallet, balance_msat, now)
     known = wallets.get(tx, wallet)
@@ -98,6 +99,7 @@ def balance_seen(
     hold = SLOW_SECONDS if known.paused_reason == RATE_LIMITED else HOLD_SECONDS
     waited = now - known.paused_at >= hold * 2 ** min(known.pauses - 1, MAX_DOUBLINGS)
     if known.paused_reason == BROKE:
+        _note_refused_for_nothing(tx, wallet, known.paused_at, min(before, balance_msat))
         filled = before < known.missing_msat or balance_msat > before
         over = balance_msat >= known.missing_msat and (filled or waited)
     else:
@@ -107,8 +109,8 @@ def balance_seen(
     wallets.resume(tx, wallet)
     attempts.check_now(tx, wallet, now)
     if known.told_at is not None and known.told_at >= known.paused_at:
-        told = {"wallet": wallet, "balance_sats": balance_msat // MSAT}
-        notices.tell(tx, operators, "notice wallet filled", told, now)
+        facts = {"wallet": wallet, "balance_sats": balance_msat // MSAT}
+        notices.tell(tx, operators, "notice wallet filled", facts, now)
 
 
 def offer_seen(tx: Tx, wallet: str, missing: Sequence[str], operators: Iterable[str], now: int) -> None:
@@ -117,8 +119,7 @@ def offer_seen(tx: Tx, wallet: str, missing: Sequence[str], operators: Iterable[
     if known is None:
         return
     if missing:
-        if wallets.pause(tx, wallet, UNFIT, 0, now) and _may_tell(known, now):
-            wallets.set_told(tx, wallet, now)
+        if wallets.pause(tx, wallet, UNFIT, 0, now) and _may_tell(tx, known, UNFIT, now):
             notices.tell(tx, operators, "notice wallet unfit", {"wallet": wallet, "methods": list(missing)}, now)
     elif known.paused_reason == UNFIT:
         wallets.resume(tx, wallet)
@@ -137,13 +138,51 @@ def connections_seen(tx: Tx, configured: Collection[str], operators: Iterable[st
         elif known.paused_reason != GONE and (open_work := wallets.open_work(tx, known.name)).any:
             wallets.resume(tx, known.name)
             wallets.pause(tx, known.name, GONE, 0, now)
-            told = {"wallet": known.name, "payments": open_work.payments, "in_doubt": open_work.in_doubt}
-            notices.tell(tx, operators, "notice wallet gone", told | {"settlements": open_work.settlements}, now)
+            facts = {"wallet": known.name, "payments": open_work.payments, "in_doubt": open_work.in_doubt}
+            notices.tell(tx, operators, "notice wallet gone", facts | {"settlements": open_work.settlements}, now)
 
 
-def _may_tell(known: Wallet, now: int) -> bool:
-    """Once an hour at most."""
-    return known.told_at is None or now - known.told_at >= TELL_AGAIN_SECONDS
+def resumed(tx: Tx, wallet: str | None) -> int:
+    """Somebody lets a wallet pay again, or all of them (None); how many had been paused. Whoever does so wants to know
+    where it does not help, however lately that was told. What a wallet does not offer, or a connection that is not
+    there, is not changed by it."""
+    for known in wallets.all_of_them(tx):
+        if wallet in (None, known.name) and known.paused_reason not in (UNFIT, GONE):
+            _forget_told(tx, known.name)
+    return wallets.resume(tx, wallet)
+
+
+def _note_refused_for_nothing(tx: Tx, wallet: str, paused_at: int, had_msat: int) -> None:
+    """Of what was refused since the pause began: that for which the wallet had enough, whatever else is on its way."""
+    refused = attempts.refused_since(tx, wallet, paused_at)
+    others_msat = attempts.under_way_msat(tx, wallet, stored=False) - sum(amount for _, amount in refused)
+    for request_id, amount_msat in refused:
+        if had_msat - others_msat >= _needed_msat(amount_msat):
+            attempts.set_refused_for_nothing(tx, request_id)
+
+
+def _needed_msat(amount_msat: int) -> int:
+    """What a wallet must have before it pays so much."""
+    return amount_msat + amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
+
+
+def _may_tell(tx: Tx, known: Wallet, reason: str, now: int) -> bool:
+    """Whether the operators are told of this pause, which counts as told from here on."""
+    if known.told_at is None:
+        _forget_told(tx, known.name)  # what was told is of the connection before
+    if not told.again(tx, _cause(known.name, reason), now, every=TELL_AGAIN_SECONDS):
+        return False
+    wallets.set_told(tx, known.name, now)
+    return True
+
+
+def _forget_told(tx: Tx, wallet: str) -> None:
+    for reason in (*_BY_CODE.values(), UNFIT):
+        told.over(tx, _cause(wallet, reason))
+
+
+def _cause(wallet: str, reason: str) -> str:
+    return f"wallet {reason} {wallet}"
 
 
 def _missing_sats(tx: Tx, wallet: str, needed_msat: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.decide.attempt import Request
+from ledger.decide.attempt import Request, Seen
 from ledger.journal import Posting
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import DepositStatus
@@ -18,6 +18,10 @@ from ledger.states import DepositStatus
 class AttemptFacts:
     attempt: Attempt
     requests: tuple[Request, ...]
+    evidence: tuple[Seen, ...] = ()
+    """Of one that is released or claimed; of others it is left out."""
+    release_logged: bool = False
+    """Whether the audit log says that it was released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,19 @@ class CreditFacts:
     payee: str
     amount_sats: int
     used_sats: int
+    payment_hash: str
+    surplus_sats: int | None
+    """What its attempt paid this payee a second time; None where there is no such attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealFacts:
+    """Something that payments follow, such as a target: digests of how it is, and of how it may be by the audit log."""
+
+    ref: str
+    held: tuple[str, ...]
+    sealed: tuple[tuple[str, ...], ...]
+    """Any of these will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,12 @@ class WalletRow:
     payment_hash: str
     outgoing: bool
     amount_msat: int
+    fees_msat: int = 0
+    """What the wallet says that the way cost."""
+
+    def is_of(self, amount_msat: int) -> bool:
+        """Whether so much was paid: some wallets list what left them, with the fee."""
+        return self.amount_msat - amount_msat in (0, self.fees_msat if self.outgoing else 0)
 
 
 @dataclass(frozen=True, slots=True)

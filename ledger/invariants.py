@@ -15,12 +15,14 @@ from itertools import pairwise
 from typing import Final
 
 from ledger.balances import UNPROVEN
+from ledger.decide.attempt import bears_release
 from ledger.facts import (
     AttemptFacts,
     CreditFacts,
     EnrolmentFacts,
     LegFacts,
     ProvenFacts,
+    SealFacts,
     SettlementFacts,
     Violation,
     WalletRow,
@@ -37,6 +39,7 @@ from ledger.states import (
     SETTLEMENT_CHANGES,
     AttemptState,
     DepositStatus,
+    EvidenceClass,
     LegStatus,
     LegType,
     SettlementStatus,
@@ -101,7 +104,21 @@ def _check_attempt(leg: Leg, facts: AttemptFacts) -> list[Violation]:
     for before, after in pairwise(sorted(facts.requests, key=lambda request: request.created_at)):
         if after.created_at < before.expires_at:
             found.append(Violation("one_live_request", ref, f"{before.event_id} and {after.event_id} live together"))
-    return found
+    return found + _check_evidence(facts)
+
+
+def _check_evidence(facts: AttemptFacts) -> list[Violation]:
+    """What lets a leg have another invoice, or keeps it from one, is never without its reason."""
+    attempt, ref = facts.attempt, facts.attempt.payment_hash
+    if attempt.state is AttemptState.CLAIMED and all(seen.cls is not EvidenceClass.CLAIM for seen in facts.evidence):
+        return [Violation("claimed_without_evidence", ref, "no wallet is known to have claimed it")]
+    if attempt.state is not AttemptState.RELEASED:
+        return []
+    if not facts.release_logged:
+        return [Violation("released_without_evidence", ref, "the audit log has no word of its release")]
+    if not bears_release(attempt, facts.evidence):
+        return [Violation("released_without_evidence", ref, "what its wallet said does not bear the release")]
+    return []
 
 
 def _proves(preimage: str | None, payment_hash: str) -> bool:
@@ -240,6 +257,9 @@ def check_credits(credits_: Iterable[CreditFacts], legs: Iterable[Leg]) -> tuple
         used[credit.payee] += credit.used_sats
         if not 0 <= credit.used_sats <= credit.amount_sats:
             found.append(Violation("credit", credit.payee, f"{credit.used_sats} used of {credit.amount_sats} sats"))
+        if credit.surplus_sats != credit.amount_sats:
+            must = "no second payment" if credit.surplus_sats is None else f"{credit.surplus_sats} sats paid twice"
+            found.append(Violation("credit", credit.payment_hash, f"{credit.amount_sats} sats owed for {must}"))
     set_off: Counter[str] = Counter()
     for leg in legs:
         if leg.status in COUNTED_LEG or leg.status is LegStatus.REFUNDED:
@@ -252,6 +272,15 @@ def check_credits(credits_: Iterable[CreditFacts], legs: Iterable[Leg]) -> tuple
     return tuple(found)
 
 
+def check_seals(seals: Iterable[SealFacts]) -> tuple[Violation, ...]:
+    """Where payments go, and how much of them, is as an order in the audit log set it."""
+    return tuple(
+        Violation("target", seal.ref, "it is not as the audit log says that it was set")
+        for seal in seals
+        if seal.held not in seal.sealed
+    )
+
+
 def check_wallet(
     listed: Iterable[WalletRow], settled: Mapping[str, int], explained: AbstractSet[str]
 ) -> tuple[Violation, ...]:
@@ -260,17 +289,18 @@ def check_wallet(
     `settled`: payment hash to msat of its settled attempts then; `explained`: other outgoing payments that are known:
     cash-in settlements, what is reported as unmatched, attempts still being resolved.
     """
-    outgoing = {row.payment_hash: row.amount_msat for row in listed if row.outgoing}
+    outgoing = {row.payment_hash: row for row in listed if row.outgoing}
     found = []
     for payment_hash, amount_msat in settled.items():
         there = outgoing.get(payment_hash)
         if there is None:
             found.append(Violation("not_in_wallet", payment_hash, f"settled with {amount_msat} msat, not in the list"))
-        elif there != amount_msat:
-            found.append(Violation("wallet_amount", payment_hash, f"settled with {amount_msat} msat, listed {there}"))
-    for payment_hash, amount_msat in outgoing.items():
+        elif not there.is_of(amount_msat):
+            detail = f"settled with {amount_msat} msat, listed {there.amount_msat}"
+            found.append(Violation("wallet_amount", payment_hash, detail))
+    for payment_hash, row in outgoing.items():
         if payment_hash not in settled and payment_hash not in explained:
-            found.append(Violation("unexplained_payment", payment_hash, f"{amount_msat} msat went out"))
+            found.append(Violation("unexplained_payment", payment_hash, f"{row.amount_msat} msat went out"))
     return tuple(found)
 
 
@@ -281,22 +311,22 @@ def check_wallet_settlements(
 
     `explained`: other incoming payments that are known: unproven settlements, what is reported as unmatched.
     """
-    there = {(row.payment_hash, row.outgoing): row.amount_msat for row in listed}
+    there = {(row.payment_hash, row.outgoing): row for row in listed}
     known = set(explained)
     found = []
     for facts in proven:
         must = facts.row
         if not must.outgoing:
             known.add(must.payment_hash)
-        amount_msat = there.get((must.payment_hash, must.outgoing))
-        if amount_msat is None:
+        listed_row = there.get((must.payment_hash, must.outgoing))
+        if listed_row is None:
             found.append(Violation("not_in_wallet", facts.ref, f"paid with {must.amount_msat} msat, not in the list"))
-        elif amount_msat != must.amount_msat:
-            detail = f"paid with {must.amount_msat} msat, listed {amount_msat}"
+        elif not listed_row.is_of(must.amount_msat):
+            detail = f"paid with {must.amount_msat} msat, listed {listed_row.amount_msat}"
             found.append(Violation("wallet_amount", facts.ref, detail))
-    for (payment_hash, outgoing), amount_msat in there.items():
+    for (payment_hash, outgoing), row in there.items():
         if not outgoing and payment_hash not in known:
-            found.append(Violation("unexplained_payment", payment_hash, f"{amount_msat} msat came in"))
+            found.append(Violation("unexplained_payment", payment_hash, f"{row.amount_msat} msat came in"))
     return tuple(found)
 
 

@@ -116,6 +116,7 @@ ATTEMPT_CHANGES: Final[frozenset[tuple[AttemptState, AttemptState]]] = frozenset
     {
         (A.READY, A.SENT),
         (A.READY, A.DROPPED),
+        (A.DROPPED, A.SENT),  # a run of which these books know nothing may have sent it: the witness says so
         (A.SENT, A.CLAIMED),
         (A.SENT, A.SETTLED),
         (A.SENT, A.RELEASED),

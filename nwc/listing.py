@@ -1,7 +1,8 @@
 """A wallet's transactions read to the end, or known not to be.
 
 NIP-47 pages by offset and limit. Wallets cap the limit as they like, and some ignore offset or limit: so a short page
-does not mean the end. Pages are asked for until one is empty or brings nothing new.
+does not mean the end. Pages are asked for until one is empty or brings nothing new. A page that is lost on the way is
+asked for again: of a long list one nearly always is.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from collections.abc import Awaitable, Callable
 
 from nwc.evidence import Listing
 from nwc.messages import Transaction, TransactionPage
+from nwc.trouble import WalletGarbled, WalletSilent
 
 PAGE_ROWS = 25  # at 1.5 kB a row a page stays below what NIP-44 carries
 MAX_PAGES = 400
 # No wallet is known to cap a page below this, so fewer rows are all there are.
 SMALLEST_CAP = 10
+PAGE_TRIES = 3
+# Of one reading; each costs as long as an answer is waited for.
+MAX_LOST_PAGES = 40
 
 AskPage = Callable[[int, int, int], Awaitable[TransactionPage]]
 """offset, limit, until (unix seconds, inclusive) -> one page, newest first."""
@@ -23,8 +28,10 @@ AskPage = Callable[[int, int, int], Awaitable[TransactionPage]]
 async def read_all(ask: AskPage, until: int, *, page_rows: int = PAGE_ROWS, max_pages: int = MAX_PAGES) -> Listing:
     """All rows created up to `until`. `complete` is False where the wallet's paging leaves any doubt.
 
-    What `ask` raises goes through: half a list is no list.
+    What `ask` raises goes through: half a list is no list. Only a lost page is asked for again, and not the first one:
+    there the wallet may be down, and whoever reads the list asks again later.
     """
+    ask = _patient(ask)
     rows: dict[tuple[object, ...], Transaction] = {}
     complete = True
     offset = 0
@@ -44,6 +51,26 @@ async def read_all(ask: AskPage, until: int, *, page_rows: int = PAGE_ROWS, max_
         biggest = max(biggest, received)
         offset += received
     return _listing(rows, False)
+
+
+def _patient(ask: AskPage) -> AskPage:
+    heard, lost = False, 0
+
+    async def ask_again(offset: int, limit: int, until: int) -> TransactionPage:
+        nonlocal heard, lost
+        tries = PAGE_TRIES if heard else 1
+        while True:
+            try:
+                page = await ask(offset, limit, until)
+            except (WalletSilent, WalletGarbled):
+                tries, lost = tries - 1, lost + 1
+                if not tries or lost > MAX_LOST_PAGES:
+                    raise
+            else:
+                heard = True
+                return page
+
+    return ask_again
 
 
 async def _older_by_time(

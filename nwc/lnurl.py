@@ -150,7 +150,7 @@ def parse_lnurl(text: str, *, allow_private: bool = False) -> str:
     if colon and scheme.lower() == "lightning":
         bare = rest.removeprefix("//")
     canonical = bare.lower() if bare.lower().startswith("lnurl1") else "lnurlp://" + _after_scheme(bare)
-    _checked_url(lnurl_url(bare if canonical.startswith("lnurl1") else canonical), allow_private)
+    _checked_url(lnurl_url(bare), allow_private)
     return canonical
 
 

@@ -59,7 +59,7 @@ def parse_wallet_uri(text: str) -> WalletUri:
         values = parse_qs(parts.query, max_num_fields=50)
     except ValueError:
         raise BadWalletUri("the wallet connection can't be read: copy it again from the wallet") from None
-    pubkey = (parts.netloc or parts.path).rstrip("/").lower()
+    pubkey = parts.netloc.lower()
     if not _HEX_64.fullmatch(pubkey):
         raise BadWalletUri("the wallet's public key (after ://) must be 64 hex characters")
     return WalletUri(

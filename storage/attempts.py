@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger import journal as books
@@ -106,10 +106,11 @@ def claimed_before(tx: Tx, leg: Leg) -> bool:
 
 
 def hash_known(tx: Tx, payment_hash: str) -> bool:
-    """Whether this hash was ever seen: in an attempt, or as the payment of a settlement."""
+    """Whether this hash was ever seen: in an attempt, among what was forgotten, or as the payment of a settlement."""
     return (
         tx.one(
             "SELECT 1 FROM attempts WHERE payment_hash = :hash UNION ALL"
+            " SELECT 1 FROM forgotten WHERE payment_hash = :hash UNION ALL"
             " SELECT 1 FROM settlements WHERE payment_hash = :hash LIMIT 1",
             {"hash": payment_hash},
         )
@@ -154,12 +155,13 @@ def insert_request(tx: Tx, payment_hash: str, event_id: str, event: str, created
 
 def insert_signed(tx: Tx, payment_hash: str, signed: Signed, answered_at: int | None = None) -> None:
     """It counts as published: where a crash prevents that it leaves, it is published again."""
-    tx.leaving.append(_fact(tx, payment_hash, signed))
+    tx.leaving.append(fact_of(tx, payment_hash, signed))
     tx.insert(
         "requests",
         event_id=signed.event_id,
         payment_hash=payment_hash,
         event=signed.event,
+        client=_client_of(signed.event),
         created_at=signed.created_at,
         expires_at=signed.expires_at,
         publishes=1,
@@ -168,7 +170,16 @@ def insert_signed(tx: Tx, payment_hash: str, signed: Signed, answered_at: int | 
     )
 
 
-def _fact(tx: Tx, payment_hash: str, signed: Signed) -> Fact:
+def _client_of(event: str) -> str | None:
+    """The key that a request is signed by; None where its bytes are lost."""
+    try:
+        return str(json.loads(event)["pubkey"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def fact_of(tx: Tx, payment_hash: str, signed: Signed | None) -> Fact:
+    """What the witness is told of an attempt."""
     attempt = get(tx, payment_hash)
     assert attempt is not None
     leg = legs.get(tx, attempt.leg_id)
@@ -191,16 +202,16 @@ def _fact(tx: Tx, payment_hash: str, signed: Signed) -> Fact:
     )
 
 
-def unwitnessed(tx: Tx, hashes: Container[str]) -> list[Fact]:
-    """The facts of what was sent and may still leave, and is not among these payment hashes: a crash came between."""
+def unwitnessed(tx: Tx, event_ids: Container[str]) -> list[Fact]:
+    """The facts of requests that were sent and may still leave, and are not among these: a crash came between."""
     rows = tx.all(
         "SELECT r.payment_hash, r.event_id, r.event, r.created_at, r.expires_at FROM attempts a"
         " JOIN requests r USING (payment_hash) WHERE a.state IN ('sent', 'claimed') ORDER BY r.created_at"
     )
     return [
-        _fact(tx, row["payment_hash"], Signed(row["event_id"], row["event"], row["created_at"], row["expires_at"]))
+        fact_of(tx, row["payment_hash"], Signed(row["event_id"], row["event"], row["created_at"], row["expires_at"]))
         for row in rows
-        if row["payment_hash"] not in hashes
+        if row["event_id"] not in event_ids
     ]
 
 
@@ -236,7 +247,8 @@ def request_known(tx: Tx, event_id: str) -> bool:
 
 
 def put_back(tx: Tx, leg: Leg, fact: Fact, signed: Iterable[Signed], now: int) -> None:
-    """An attempt that was sent and is not in these books becomes the leg's live attempt again, with its requests."""
+    """An attempt that was sent and is not in these books, or was dropped in them, becomes the leg's live attempt again,
+    with its requests. It must be among what was `forgotten`."""
     if get(tx, fact.payment_hash) is None:
         tx.insert(
             "attempts",
@@ -256,20 +268,43 @@ def put_back(tx: Tx, leg: Leg, fact: Fact, signed: Iterable[Signed], now: int) -
 
 
 def send_in_doubt(tx: Tx, payment_hash: str, signed: Iterable[Signed], now: int) -> None:
-    """From ready to sent, because it may have been sent by a run of which these books know nothing. Without the bytes
-    of that request a stand-in says that there was one, which lives as long as the invoice and is never repeated."""
+    """From ready or dropped to sent, because it may have been sent by a run of which these books know nothing. Without
+    the bytes of that request a stand-in says that there was one, which lives as long as the invoice and is never
+    repeated. Does nothing in any other state."""
     attempt = get(tx, payment_hash)
     assert attempt is not None
     requests = sorted(signed, key=lambda each: each.created_at)
     sent_at = requests[0].created_at if requests else attempt.created_at
-    set_sent(tx, payment_hash, sent_at, now)
-    for each in requests:
-        insert_signed(tx, payment_hash, each)
-    if not requests:
+    sent = tx.run(
+        "UPDATE attempts SET state = 'sent', sent_at = ?, next_check_at = ?, ended_at = NULL, end_reason = NULL"
+        " WHERE payment_hash = ? AND state IN ('ready', 'dropped')",
+        (sent_at, now, payment_hash),
+    )
+    if sent.rowcount != 1:
+        return
+    stored = [add_forgotten(tx, payment_hash, each) for each in requests]
+    if not any(stored):
         event_id = hashlib.sha256(f"a request that is not known: {payment_hash}".encode()).hexdigest()
         ends_at = max(attempt.expires_at, sent_at + 1)
         insert_signed(tx, payment_hash, Signed(event_id, "", sent_at, ends_at), answered_at=now)
     tx.touch("attempts")
+
+
+def add_forgotten(tx: Tx, payment_hash: str, signed: Signed) -> bool:
+    """Stores a request that a run made of which these books know nothing. Where another one of this invoice is known to
+    live, only what is left of its life after that counts. False where that is nothing, or the attempt is not sent."""
+    row = tx.one(
+        "SELECT coalesce(max(expires_at), 0) AS until FROM requests WHERE payment_hash = ?",
+        (payment_hash,),
+    )
+    attempt = get(tx, payment_hash)
+    starts_at = max(signed.created_at, row["until"] if row else 0)
+    if attempt is None or attempt.state is not AttemptState.SENT or starts_at >= signed.expires_at:
+        return False
+    if request_known(tx, signed.event_id):
+        return False
+    insert_signed(tx, payment_hash, replace(signed, created_at=starts_at))
+    return True
 
 
 def request_of(tx: Tx, event_id: str) -> str | None:
@@ -293,7 +328,7 @@ def set_answered(tx: Tx, event_id: str, now: int) -> bool:
     """True for the first answer to this request, or the first since it was published again after a refusal."""
     cursor = tx.run(
         "UPDATE requests SET answered_at = :now, refused = 0 WHERE event_id = :id AND (answered_at IS NULL"
-        " OR refused = 1 AND last_published_at > answered_at AND expires_at > :now)",
+        " OR refused > 0 AND last_published_at > answered_at AND expires_at > :now)",
         {"now": now, "id": event_id},
     )
     return cursor.rowcount == 1
@@ -304,10 +339,25 @@ def set_refused(tx: Tx, event_id: str) -> None:
     tx.run("UPDATE requests SET refused = 1 WHERE event_id = ?", (event_id,))
 
 
+def refused_since(tx: Tx, wallet: str, since: int) -> list[tuple[str, int]]:
+    """Requests that the wallet has refused since then, with the msat that they are for."""
+    rows = tx.all(
+        "SELECT r.event_id, a.amount_msat FROM attempts a JOIN requests r USING (payment_hash)"
+        " WHERE a.wallet = ? AND a.state = 'sent' AND r.refused = 1 AND r.answered_at >= ?",
+        (wallet, since),
+    )
+    return [(row["event_id"], row["amount_msat"]) for row in rows]
+
+
+def set_refused_for_nothing(tx: Tx, event_id: str) -> None:
+    """The wallet refused it for a lack that it did not have: that is a try like any other."""
+    tx.run("UPDATE requests SET refused = 2 WHERE event_id = ?", (event_id,))
+
+
 def only_refused(tx: Tx, payment_hash: str) -> bool:
-    """Whether the wallet's last word on each request of this attempt is that it did not even try."""
+    """Whether the wallet's last word on each request of this attempt is that it did not even try, for a reason."""
     row = tx.one(
-        "SELECT count(*) AS made, coalesce(sum(refused), 0) AS refused FROM requests WHERE payment_hash = ?",
+        "SELECT count(*) AS made, coalesce(sum(refused = 1), 0) AS refused FROM requests WHERE payment_hash = ?",
         (payment_hash,),
     )
     return row is not None and row["made"] == row["refused"] > 0
@@ -340,6 +390,17 @@ def add_evidence(
     )
 
 
+def evidence_of(tx: Tx, payment_hash: str) -> tuple[Seen, ...]:
+    """In the order in which it came."""
+    return tuple(
+        Seen(EvidenceClass(row["class"]), row["source"], row["asked_at"], row["received_at"])
+        for row in tx.all(
+            "SELECT class, source, asked_at, received_at FROM evidence WHERE payment_hash = ? ORDER BY id",
+            (payment_hash,),
+        )
+    )
+
+
 def requests_of(tx: Tx, payment_hash: str) -> tuple[Request, ...]:
     """The signed requests of an attempt, the oldest first."""
     return tuple(
@@ -355,17 +416,23 @@ def requests_of(tx: Tx, payment_hash: str) -> tuple[Request, ...]:
     )
 
 
+def _sent_through(tx: Tx, attempt: Attempt, wallet: wallets.Wallet) -> str | None:
+    """The key of the connection that an attempt was first sent through; None: of an earlier one that is not known. The
+    signature says it, whatever the clock said then; where its bytes are lost, the time has to."""
+    row = tx.one(
+        "SELECT client FROM requests WHERE payment_hash = ? AND client IS NOT NULL ORDER BY created_at LIMIT 1",
+        (attempt.payment_hash,),
+    )
+    if row is not None:
+        return str(row["client"])
+    return wallet.client_pubkey if (attempt.sent_at or 0) > wallet.connected_at else None
+
+
 def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | None:
     attempt = get(tx, payment_hash)
     if attempt is None:
         return None
-    evidence = tuple(
-        Seen(EvidenceClass(r["class"]), r["source"], r["asked_at"], r["received_at"])
-        for r in tx.all(
-            "SELECT class, source, asked_at, received_at FROM evidence WHERE payment_hash = ? ORDER BY id",
-            (payment_hash,),
-        )
-    )
+    evidence = evidence_of(tx, payment_hash)
     wallet = wallets.get(tx, attempt.wallet)
     leg = legs.get(tx, attempt.leg_id)
     assert wallet is not None
@@ -380,6 +447,8 @@ def dossier(tx: Tx, payment_hash: str, quarantine_override: int) -> Dossier | No
         wallet_paused=wallet.paused_at is not None,
         repays=wallet.repays,
         may_pay=leg.status is LegStatus.PENDING and legs.may_be_paid(tx, leg),
+        sent_here=_sent_through(tx, attempt, wallet) == wallet.client_pubkey,
+        connected_at=wallet.connected_at,
     )
 
 
@@ -491,17 +560,30 @@ def drop_ready(tx: Tx, leg_id: int, reason: str, now: int) -> None:
         end(tx, attempt, AttemptState.DROPPED, reason, now)
 
 
-def control_hash(tx: Tx, wallet: str) -> tuple[str, str] | None:
-    """A payment of this wallet that is known to be settled, and its direction: what a control look-up must find."""
+def control_hash(tx: Tx, attempt: Attempt) -> tuple[str, str] | None:
+    """A payment that is known to be settled, and its direction: what a control look-up about this attempt must find.
+
+    It was made through the same connection as the attempt: only the wallet behind that one has it. What another
+    connection paid says nothing of this attempt, and need not be known to a wallet that is asked through this one.
+    """
+    wallet = wallets.get(tx, attempt.wallet)
+    through = _sent_through(tx, attempt, wallet) if wallet is not None else None
+    if wallet is None or through is None:
+        return None
     row = tx.one(
-        "SELECT payment_hash, 'outgoing' AS direction, settled_at AS at FROM attempts"
-        " WHERE wallet = ? AND state = 'settled' ORDER BY settled_at DESC LIMIT 1",
-        (wallet,),
-    ) or tx.one(
-        "SELECT payment_hash, CASE tx_type WHEN 'cash_out' THEN 'incoming' ELSE 'outgoing' END AS direction"
-        " FROM settlements WHERE wallet = ? AND proof = 'settled' ORDER BY id DESC LIMIT 1",
-        (wallet,),
+        "SELECT payment_hash, 'outgoing' AS direction FROM attempts a WHERE wallet = ? AND state = 'settled'"
+        " AND (SELECT client FROM requests r WHERE r.payment_hash = a.payment_hash AND client IS NOT NULL"
+        "      ORDER BY created_at LIMIT 1) = ?"
+        " ORDER BY settled_at DESC LIMIT 1",
+        (wallet.name, through),
     )
+    if row is None and through == wallet.client_pubkey:
+        row = tx.one(
+            "SELECT payment_hash, CASE tx_type WHEN 'cash_out' THEN 'incoming' ELSE 'outgoing' END AS direction"
+            " FROM settlements WHERE wallet = ? AND proof = 'settled' AND proof_checked_at >= ?"
+            " ORDER BY id DESC LIMIT 1",
+            (wallet.name, wallet.connected_at),
+        )
     return (row["payment_hash"], row["direction"]) if row else None
 
 

@@ -21,8 +21,9 @@ from typing import IO, Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
+import structlog
 
-from storage.errors import AlreadyRunning, StorageBroken, StorageError, TookTooLong, is_broken
+from storage.errors import AlreadyRunning, StorageBroken, StorageError, TookTooLong, is_broken, is_busy
 from storage.migrate import migrate, version_of
 from storage.witness import Fact, Mark, Witness
 
@@ -30,8 +31,13 @@ BATCH: Final = 256
 QUEUE: Final = 4_096
 APART: Final = 2
 """So many long reads run at a time; others wait for their turn."""
+BUSY_SECONDS: Final = 60
+"""For so long another program may be in the midst of writing."""
+_LOOK_SECONDS: Final = 0.05
 _LOOK_STEPS: Final = 20_000
 """Steps of SQLite's machine between two looks at the time: about a millisecond."""
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 C = TypeVar("C", bound=sqlite3.Connection)
@@ -47,6 +53,8 @@ class Tx:
     """What may leave once this is committed: it stands in the witness before anybody is told of the commit."""
     marks: bool = False
     """Whether the witness is to note how far the books are with this commit."""
+    seals: dict[str, list[str]] = field(default_factory=dict)
+    """What the next line of the audit log seals (storage/seals.py)."""
 
     def run(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         return self.sql.execute(statement, values)
@@ -85,6 +93,10 @@ def conditions(given: Iterable[tuple[str, Given]]) -> tuple[str, list[int | str]
             values += value if isinstance(value, tuple) else (value,)
     where = " AND ".join(clause for clause, _ in wanted)
     return (f"WHERE {where}" if wanted else ""), values
+
+
+class _Busy(Exception):
+    """Another program is writing: the transaction was not begun."""
 
 
 class _Job(Generic[T]):
@@ -144,9 +156,14 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Database:
-        """Opens, locks and migrates. Raises StorageError when another bot has it or the file is not ours."""
+        """Opens, locks and migrates. Raises StorageError when another bot has it or the file is not ours.
+
+        Lock and witness are beside the file itself, by whatever link it is named.
+        """
+        path = _itself(path)
         lock = _take_lock(path)
         try:
+            _refuse_second_name(path)
             writer = await aiosqlite.connect(path, isolation_level=None)
             try:
                 await _on_thread(writer, lambda raw: _prepare(raw, path))
@@ -158,6 +175,8 @@ class Database:
                 raise
         except sqlite3.Error as error:
             lock.close()
+            if is_busy(error):
+                raise AlreadyRunning(f"another program is writing into {path.name}: end that one first") from None
             raise StorageError(f"{path.name} can't be used as a database: {error}") from None
         except OSError as error:
             lock.close()
@@ -270,7 +289,7 @@ class Database:
             error: BaseException | None = StorageBroken("the database takes no more writes")
             touched: set[str] = set()
         else:
-            touched, error = await _on_thread(self._writer, lambda raw: _commit_on_disk(raw, batch, self.witness))
+            touched, error = await self._on_disk(batch)
         if error is not None:
             broken = is_broken(error) or isinstance(error, StorageBroken)
             if not self.failed.done() and (broken or not isinstance(error, Exception)):
@@ -283,6 +302,22 @@ class Database:
         if touched:
             for listener in self._listeners:
                 listener(touched)
+
+    async def _on_disk(self, batch: list[_Job[Any]]) -> tuple[set[str], BaseException | None]:
+        """While another program is in the midst of writing, the batch waits; nothing of it was begun, nothing leaves.
+        Who never ends ends the bot: what it was asked meanwhile comes again at its next start."""
+        until = time.monotonic() + BUSY_SECONDS
+        told = False
+        while True:
+            touched, error = await _on_thread(self._writer, lambda raw: _commit_on_disk(raw, batch, self.witness))
+            if not isinstance(error, _Busy):
+                return touched, error
+            if self._closing or time.monotonic() >= until:
+                return set(), StorageBroken(f"another program is writing into {self._path.name}, and does not end")
+            if not told:
+                log.warning("database_busy", database=self._path.name, reason="another program is writing into it")
+                told = True
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _commit_on_disk(
@@ -321,7 +356,7 @@ def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str]
     """Runs a batch in one transaction. Returns what was touched, and the error if nothing of it was committed."""
     touched: set[str] = set()
     try:
-        raw.execute("BEGIN IMMEDIATE")
+        _begin(raw)
         for job in batch:
             tx = job.tx = Tx(raw)
             raw.execute("SAVEPOINT message")
@@ -341,6 +376,15 @@ def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str]
             raw.execute("ROLLBACK")
         return set(), error
     return touched, None
+
+
+def _begin(raw: sqlite3.Connection) -> None:
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        if is_busy(error):
+            raise _Busy from None
+        raise
 
 
 def _testify(raw: sqlite3.Connection, batch: list[_Job[Any]], witness: Witness) -> BaseException | None:
@@ -370,7 +414,8 @@ def _end_testimony(raw: sqlite3.Connection, witness: Witness) -> None:
     with suppress(sqlite3.Error, OSError):
         if witness.admitted:
             witness.write((), mark_of(raw))
-    witness.close()
+    with suppress(OSError):
+        witness.close()
 
 
 def witness_path(path: Path) -> Path:
@@ -391,6 +436,20 @@ def _take_lock(path: Path) -> IO[str]:
         lock.close()
         raise AlreadyRunning(f"another satmachine already runs on {path.name}: stop that one first") from None
     return lock
+
+
+def _itself(path: Path) -> Path:
+    """The file that is meant, where the path goes through links."""
+    return path.resolve()
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Under another name the same file would have another lock, another log and another witness."""
+    if path.exists() and path.stat().st_nlink > 1:
+        raise StorageError(
+            f"{path.name} has another name too (a hard link), by which a second bot could run on it: remove that name,"
+            " or make a copy of the file and use the copy"
+        )
 
 
 def _prepare(raw: sqlite3.Connection, path: Path) -> None:

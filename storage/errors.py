@@ -34,6 +34,12 @@ _BROKEN: Final = frozenset(
 )
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether an error of SQLite means that another program writes, and the same may go through later."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) == sqlite3.SQLITE_BUSY
+
+
 def is_broken(error: BaseException) -> bool:
     """Whether an error of SQLite means that the disk or the file itself is at fault."""
     code = getattr(error, "sqlite_errorcode", None)

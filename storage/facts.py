@@ -6,7 +6,7 @@ A row that can't be read is reported in `unreadable` and left out: a damaged dat
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -18,12 +18,13 @@ from ledger.facts import (
     EnrolmentFacts,
     JournalRow,
     LegFacts,
+    SealFacts,
     SettlementFacts,
     Violation,
 )
 from ledger.model import Leg
-from ledger.states import DepositStatus, LegStatus, LegType
-from storage import attempts, journal, legs, settlements
+from ledger.states import AttemptState, DepositStatus, LegStatus, LegType
+from storage import attempts, journal, legs, seals, settlements
 from storage.db import Tx
 
 STRETCH: Final = 500
@@ -119,8 +120,19 @@ class Facts:
                 yield facts
 
     def credits(self) -> Iterator[CreditFacts]:
-        for row in self.tx.run("SELECT payee, amount_sats, used_sats FROM credits"):
-            yield CreditFacts(row["payee"], row["amount_sats"], row["used_sats"])
+        rows = self.tx.run(
+            "SELECT c.payee, c.amount_sats, c.used_sats, c.payment_hash, a.amount_msat / 1000 AS surplus_sats"
+            " FROM credits c LEFT JOIN (attempts a JOIN legs l ON l.id = a.leg_id)"
+            " ON a.payment_hash = c.payment_hash AND a.surplus = 1 AND l.payee = c.payee"
+        )
+        for row in rows:
+            yield CreditFacts(
+                row["payee"], row["amount_sats"], row["used_sats"], row["payment_hash"], row["surplus_sats"]
+            )
+
+    def seals(self) -> Iterator[SealFacts]:
+        """Where payments go, and how much of them, with what the audit log says of it."""
+        return seals.facts(self.tx)
 
     def legs_with_credit(self) -> Iterator[Leg]:
         for row in self.tx.run("SELECT * FROM legs WHERE credit_sats > 0"):
@@ -146,10 +158,9 @@ class Facts:
             values,
         ):
             self._count("attempts")
-            attempt = self._read(row["payment_hash"], attempts.from_row, row)
-            if attempt is not None:
-                facts = AttemptFacts(attempt, tuple(requests.get(attempt.payment_hash, ())))
-                made.setdefault(attempt.leg_id, []).append(facts)
+            facts = self._read(row["payment_hash"], lambda row: self._attempt(row, requests), row)
+            if facts is not None:
+                made.setdefault(facts.attempt.leg_id, []).append(facts)
         found = []
         for row in self.tx.run(f"SELECT l.* FROM legs l WHERE {where} ORDER BY l.id", values):  # noqa: S608
             self._count("legs")
@@ -157,6 +168,18 @@ class Facts:
             if leg is not None:
                 found.append(LegFacts(leg, tuple(made.get(leg.id, ()))))
         return found
+
+    def _attempt(self, row: sqlite3.Row, requests: Mapping[str, list[Request]]) -> AttemptFacts:
+        attempt = attempts.from_row(row)
+        made = tuple(requests.get(attempt.payment_hash, ()))
+        if attempt.state not in (AttemptState.RELEASED, AttemptState.CLAIMED):
+            return AttemptFacts(attempt, made)
+        logged = self.tx.one(
+            "SELECT 1 FROM audit WHERE target = ? AND command IN ('payment.release', 'payment release')"
+            " AND instr(after, ?) > 0",
+            (f"P{attempt.leg_id}", attempt.payment_hash),
+        )
+        return AttemptFacts(attempt, made, attempts.evidence_of(self.tx, attempt.payment_hash), logged is not None)
 
     def _enrolment(self, row: sqlite3.Row) -> EnrolmentFacts:
         place = (row["lp_id"], row["machine_id"])

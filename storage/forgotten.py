@@ -12,8 +12,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.model import Leg
-from storage import attempts, legs, purposes
+from ledger.model import Attempt, Leg
+from ledger.money import MSAT
+from ledger.states import AttemptState, LegStatus
+from storage import attempts, legs, payee_credits, purposes
 from storage.db import Tx
 from storage.purposes import Purpose
 from storage.settlements import mark_view
@@ -66,6 +68,17 @@ def known(tx: Tx, payment_hash: str) -> bool:
     return tx.one("SELECT 1 FROM forgotten WHERE payment_hash = ?", (payment_hash,)) is not None
 
 
+def ours(tx: Tx, payment_hash: str) -> bool:
+    """Whether it is known that this payment was made for a leg, in these books or in others."""
+    row = tx.one("SELECT 1 FROM forgotten WHERE payment_hash = ? AND type IS NOT NULL", (payment_hash,))
+    return row is not None
+
+
+def any_known(tx: Tx) -> bool:
+    """Whether there ever was one."""
+    return tx.one("SELECT 1 FROM forgotten LIMIT 1") is not None
+
+
 def has(tx: Tx, fact: Fact) -> bool:
     """Whether this very request of it is among them."""
     row = tx.one("SELECT requests FROM forgotten WHERE payment_hash = ?", (fact.payment_hash,))
@@ -82,10 +95,25 @@ def waiting(tx: Tx) -> list[Forgotten]:
     return [_from_row(row) for row in rows]
 
 
-def purposeless(tx: Tx) -> int:
-    """How many wait of which nobody knows what for: each might be any leg's."""
-    row = tx.one("SELECT count(*) AS number FROM forgotten WHERE state = 'waiting' AND type IS NULL")
-    return int(row["number"]) if row else 0
+def awaited(tx: Tx) -> set[str]:
+    """The payment hashes of the settlements that they wait for."""
+    rows = tx.all("SELECT DISTINCT settlement FROM forgotten WHERE state = 'waiting' AND settlement IS NOT NULL")
+    return {row["settlement"] for row in rows}
+
+
+def unsure_machines(tx: Tx) -> list[int]:
+    """Machines at which an LP was paid by one that waits: what LPs have there is less than these books say."""
+    payees = {
+        row["payee"]
+        for row in tx.all("SELECT DISTINCT payee FROM forgotten WHERE state = 'waiting' AND payee IS NOT NULL")
+    }
+    if not payees:
+        return []
+    rows = tx.run(
+        "SELECT m.id, m.pubkey AS machine, p.pubkey AS lp FROM enrolments e JOIN machines m ON m.id = e.machine_id"
+        " JOIN lps p ON p.id = e.lp_id"
+    )
+    return sorted({row["id"] for row in rows if purposes.lp_at(row["machine"], row["lp"]) in payees})
 
 
 def ending_in(tx: Tx, end: str) -> list[str]:
@@ -97,8 +125,15 @@ def ending_in(tx: Tx, end: str) -> list[str]:
     return [row["payment_hash"] for row in rows]
 
 
-def put(tx: Tx, fact: Fact, *, known_purpose: bool, settled: bool, now: int) -> bool:
-    """Notes a payment that no attempt stands for, or one more request of it. True for one that was not known."""
+def doubt(tx: Tx, attempt: Attempt, requests: tuple[Request, ...], now: int) -> None:
+    """What these books have as ready may have been sent since."""
+    put(tx, attempts.fact_of(tx, attempt.payment_hash, None), known_purpose=True, settled=False, now=now, state="back")
+    attempts.send_in_doubt(tx, attempt.payment_hash, requests, now)
+
+
+def put(tx: Tx, fact: Fact, *, known_purpose: bool, settled: bool, now: int, state: str = "waiting") -> bool:
+    """Notes a payment, or one more request of it: by itself one that no attempt stands for, and that waits. True for
+    one that was not known."""
     row = tx.one("SELECT requests FROM forgotten WHERE payment_hash = ?", (fact.payment_hash,))
     requests: list[dict[str, Any]] = json.loads(row["requests"]) if row else []
     if fact.request is not None and all(each["event_id"] != fact.request.event_id for each in requests):
@@ -126,6 +161,7 @@ def put(tx: Tx, fact: Fact, *, known_purpose: bool, settled: bool, now: int) -> 
         requests=json.dumps(requests),
         settled=int(settled),
         found_at=now,
+        state=state,
     )
     mark_view(tx, "worklist")
     return True
@@ -142,54 +178,79 @@ def drop(tx: Tx, payment_hash: str) -> None:
 
 
 def meet(tx: Tx, now: int, *, settlement: str | None = None) -> int:
-    """Puts back what finds its leg: open, without a live attempt, for the same payee, amount and wallet. All that wait,
-    or those of one settlement by its payment hash. Returns how many were put back."""
+    """Puts back what finds its leg: open, without a live attempt, for the same payee, amount and wallet; or paid
+    meanwhile, so that it is a second payment. All that wait, or those of one settlement by its payment hash. What a
+    wallet shows as paid comes first. Returns how many were put back."""
     clause, values = ("AND settlement = ?", (settlement,)) if settlement is not None else ("", ())
     rows = tx.all(
-        f"SELECT * FROM forgotten WHERE state = 'waiting' AND type IS NOT NULL {clause} ORDER BY created_at",  # noqa: S608
+        f"SELECT * FROM forgotten WHERE state = 'waiting' AND type IS NOT NULL {clause}"  # noqa: S608
+        " ORDER BY settled DESC, created_at",
         values,
     )
     return sum(_meet(tx, _from_row(row), now) for row in rows)
 
 
 def _meet(tx: Tx, found: Forgotten, now: int) -> bool:
-    for leg in _candidates(tx, found):
-        due = leg.due_msat == found.fact.amount_msat
-        if due and purposes.of(tx, leg) == found.purpose and attempts.live(tx, leg.id) is None:
-            attempts.put_back(tx, leg, found.fact, found.requests, now)
-            _end(tx, found.fact.payment_hash, "back")
+    attempt = attempts.get(tx, found.fact.payment_hash)
+    if attempt is not None and attempt.state is not AttemptState.DROPPED:
+        _end(tx, found.fact.payment_hash, "back")
+        return True
+    for leg in _candidates(tx, found, attempt):
+        if purposes.of(tx, leg) == found.purpose and attempts.live(tx, leg.id) is None and _fits(tx, leg, found):
+            match(tx, found, leg, now)
             return True
     return False
 
 
+def _fits(tx: Tx, leg: Leg, found: Forgotten) -> bool:
+    """Whether it paid what is due on an open leg, or what was once the payee's credit was set off; or whether a leg was
+    paid since this one was looked for: then it was paid twice."""
+    if leg.status is LegStatus.COMPLETED:
+        return leg.settlement_id is not None and (leg.completed_at or 0) >= found.found_at
+    after_credit = leg.due_msat - MSAT * payee_credits.open_sats(tx, leg.payee)
+    return leg.status is LegStatus.PENDING and found.fact.amount_msat in (leg.due_msat, after_credit)
+
+
 def fitting(tx: Tx, found: Forgotten, most: int) -> list[int]:
-    """Open legs without an attempt that are due this very amount from this wallet: any of them may be what it paid."""
+    """Open legs without an attempt that are due this very amount from this wallet, or were, as far as a credit of the
+    payee goes: any of them may be what it paid."""
     rows = tx.all(
-        "SELECT id FROM legs l WHERE status = 'pending' AND wallet = ? AND (amount_sats - credit_sats) * 1000 = ?"
+        "SELECT id FROM legs l WHERE status = 'pending' AND wallet = :wallet"
+        " AND amount_sats * 1000 >= :msat AND :msat % 1000 = 0"
+        " AND (amount_sats - credit_sats - (SELECT coalesce(sum(c.amount_sats - c.used_sats), 0) FROM credits c"
+        "      WHERE c.payee = l.payee AND c.used_sats < c.amount_sats)) * 1000 <= :msat"
+        " AND (credit_sats > 0 OR amount_sats * 1000 = :msat OR EXISTS (SELECT 1 FROM credits c WHERE"
+        "      c.payee = l.payee AND c.used_sats < c.amount_sats))"
         " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
-        " ORDER BY id LIMIT ?",
-        (found.fact.wallet, found.fact.amount_msat, most),
+        " ORDER BY (amount_sats - credit_sats) * 1000 <> :msat, id LIMIT :most",
+        {"wallet": found.fact.wallet, "msat": found.fact.amount_msat, "most": most},
     )
     return [row["id"] for row in rows]
 
 
 def match(tx: Tx, found: Forgotten, leg: Leg, now: int) -> None:
-    """By the operator's word it paid this leg, which must be `fitting`."""
+    """It paid this leg, which must be `fitting`: by the operator's word, or where all else agrees, too."""
+    if leg.status is LegStatus.PENDING:
+        leg = legs.set_off_exactly(tx, leg, leg.amount_sats - found.fact.amount_msat // MSAT)
     attempts.put_back(tx, leg, found.fact, found.requests, now)
     _end(tx, found.fact.payment_hash, "back")
 
 
-def _candidates(tx: Tx, found: Forgotten) -> list[Leg]:
-    """Open legs that it might have paid, first the one of its number."""
+def _candidates(tx: Tx, found: Forgotten, attempt: Attempt | None) -> list[Leg]:
+    """Legs that it might have paid, open ones first, then the one of its number. What is an attempt already is of its
+    leg alone."""
     fact = found.fact
+    if attempt is not None:
+        leg = legs.get(tx, attempt.leg_id)
+        return [leg] if leg is not None else []
     where = "l.settlement_id IS NULL"
     values: tuple[int | str, ...] = (fact.wallet, fact.type)
     if fact.settlement is not None:
         where = "l.settlement_id IN (SELECT id FROM settlements WHERE payment_hash = ?)"
         values = (*values, fact.settlement)
     rows = tx.all(
-        "SELECT l.* FROM legs l WHERE l.status = 'pending' AND l.wallet = ? AND l.type = ?"  # noqa: S608
-        f" AND {where} ORDER BY l.id <> ?, l.id",
+        "SELECT l.* FROM legs l WHERE l.status IN ('pending', 'completed') AND l.wallet = ? AND l.type = ?"  # noqa: S608
+        f" AND {where} ORDER BY l.status = 'completed', l.id <> ?, l.id",
         (*values, fact.leg),
     )
     return [legs.from_row(row) for row in rows]
@@ -197,18 +258,22 @@ def _candidates(tx: Tx, found: Forgotten) -> list[Leg]:
 
 def stands_before(tx: Tx, leg: Leg) -> str | None:
     """The payment hash of one that waits and may be what this leg owes: of the same settlement; for what an order pays,
-    to the same payee at the same machine, whatever for; where nobody knows what for, of the very amount. Nothing is
-    paid beside it."""
+    or to an LP, to the same payee at the same machine, whatever for; where nobody knows what for, of the very amount,
+    unless a report has shown since that a customer got it. Nothing is paid beside it."""
     if tx.one("SELECT 1 FROM forgotten WHERE state = 'waiting' LIMIT 1") is None:
         return None
     purpose = purposes.of(tx, leg)
     row = tx.one(
         "SELECT payment_hash FROM forgotten WHERE state = 'waiting' AND (settlement = :settlement"
-        " OR :settlement IS NULL AND payee = :payee OR type IS NULL AND wallet = :wallet AND amount_msat = :due)"
+        " OR (:settlement IS NULL OR :lp) AND payee = :payee"
+        " OR type IS NULL AND wallet = :wallet AND amount_msat = :due AND NOT EXISTS ("
+        "   SELECT 1 FROM settlements s WHERE s.payment_hash = forgotten.payment_hash AND s.wallet = :wallet"
+        "   AND s.tx_type = 'cash_in' AND s.status NOT IN ('unverified', 'rejected')))"
         " ORDER BY created_at LIMIT 1",
         {
             "settlement": purpose.settlement,
             "payee": purpose.payee,
+            "lp": leg.lp_id is not None,
             "wallet": leg.wallet,
             "due": leg.due_msat,
         },
@@ -219,5 +284,5 @@ def stands_before(tx: Tx, leg: Leg) -> str | None:
 def _end(tx: Tx, payment_hash: str, state: str) -> None:
     tx.run("UPDATE forgotten SET state = ? WHERE payment_hash = ?", (state, payment_hash))
     tx.run("UPDATE legs SET next_try_at = 0 WHERE status = 'pending' AND reason = ?", (ASIDE,))
-    tx.touch("legs")
+    tx.touch("legs", "settlements")
     mark_view(tx, "worklist")

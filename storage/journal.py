@@ -62,10 +62,12 @@ def record(
     """One line of the audit log: who did what to what, and how it was before and after (JSON-able values)."""
     last = tx.one("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")
     number, previous = (last["id"] + 1, last["hash"]) if last else (1, GENESIS)
-    was, now = _json(before), _json(after)
+    columns = (number, at, who, command, target, _json(before), _json(after), _json(tx.seals or None))
+    tx.seals = {}
     tx.run(
-        "INSERT INTO audit (id, at, who, command, target, before, after, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, at, who, command, target, was, now, audit_hash(previous, number, at, who, command, target, was, now)),
+        "INSERT INTO audit (id, at, who, command, target, before, after, seals, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*columns, audit_hash(previous, *columns)),
     )
 
 
@@ -78,9 +80,8 @@ def audit_hash(previous: str, *columns: int | str | None) -> str:
 def audit_breaks(tx: Tx) -> Iterator[int]:
     """Numbers of the audit rows whose hash is not what their content and the row before give, or that leave a gap."""
     previous, expected = GENESIS, 1
-    for row in tx.run("SELECT id, at, who, command, target, before, after, hash FROM audit ORDER BY id"):
-        columns = (row["id"], row["at"], row["who"], row["command"], row["target"], row["before"], row["after"])
-        if row["id"] != expected or audit_hash(previous, *columns) != row["hash"]:
+    for row in tx.run("SELECT id, at, who, command, target, before, after, seals, hash FROM audit ORDER BY id"):
+        if row["id"] != expected or audit_hash(previous, *tuple(row)[:-1]) != row["hash"]:
             yield row["id"]
         previous, expected = row["hash"], row["id"] + 1
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from ledger import journal as books
 from ledger.model import Leg, Machine, PlannedLeg, Settlement
 from ledger.states import LegStatus, LegType, SettlementStatus, settlement_after
 from storage import journal, payee_credits, settlements
 from storage.db import Tx
+
+OVER_A_CAP: Final = "over the cap of "
+"""How the reason begins for which a leg waits that a cap holds back."""
 
 
 def from_row(row: sqlite3.Row) -> Leg:
@@ -45,6 +49,16 @@ def get(tx: Tx, leg_id: int) -> Leg | None:
 
 def of_settlement(tx: Tx, settlement_id: int) -> list[Leg]:
     return [from_row(row) for row in tx.all("SELECT * FROM legs WHERE settlement_id = ? ORDER BY id", (settlement_id,))]
+
+
+def owed_since(tx: Tx, leg_ids: Sequence[int]) -> int | None:
+    """When the first of the customers paid for what these legs owe; for what an order pays, when that was given."""
+    row = tx.one(
+        "SELECT min(coalesce(min(s.reported_at, s.created_at), l.created_at)) AS at FROM legs l"  # noqa: S608
+        f" LEFT JOIN settlements s ON s.id = l.settlement_id WHERE l.id IN ({','.join('?' * len(leg_ids))})",
+        leg_ids,
+    )
+    return row["at"] if row else None
 
 
 def standing_sats(tx: Tx, settlement_id: int) -> dict[LegType, int]:
@@ -223,6 +237,17 @@ def try_now(tx: Tx, wallet: str, reason: str, limit: int, now: int) -> None:
         tx.touch("legs")
 
 
+def try_capped_now(tx: Tx, now: int, *, machine_id: int | None = None) -> None:
+    """What waits for a cap need not wait any longer: the caps may be others by now, or there is room."""
+    cursor = tx.run(
+        "UPDATE legs SET next_try_at = :now WHERE status = 'pending' AND next_try_at > :now"
+        " AND reason LIKE :capped AND (:machine IS NULL OR machine_id = :machine)",
+        {"now": now, "capped": f"{OVER_A_CAP}%", "machine": machine_id},
+    )
+    if cursor.rowcount:
+        tx.touch("legs")
+
+
 def complete(tx: Tx, leg: Leg, fees_msat: int, now: int) -> None:
     """Proof is stored, or a credit covers it: the leg is completed and booked, and its settlement may be done."""
     tx.run("UPDATE legs SET status = 'completed', completed_at = ?, reason = NULL WHERE id = ?", (now, leg.id))
@@ -239,6 +264,20 @@ def set_off(tx: Tx, leg: Leg) -> Leg:
         return leg
     tx.run("UPDATE legs SET credit_sats = credit_sats + ? WHERE id = ?", (taken, leg.id))
     return replace(leg, credit_sats=leg.credit_sats + taken)
+
+
+def set_off_exactly(tx: Tx, leg: Leg, sats: int) -> Leg:
+    """Lowers what is due on an open leg by these sats altogether. The payee's credits must allow it, and no attempt of
+    it may live."""
+    more = sats - leg.credit_sats
+    if more > 0:
+        taken = payee_credits.take(tx, leg.payee, more)
+        assert taken == more, "less is to be set off than that"
+    elif more < 0:
+        payee_credits.give_back(tx, leg.payee, -more)
+    if more:
+        tx.run("UPDATE legs SET credit_sats = ? WHERE id = ?", (sats, leg.id))
+    return replace(leg, credit_sats=sats)
 
 
 def _return_credit(tx: Tx, leg: Leg) -> None:

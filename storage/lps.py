@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.model import EnrolmentStatus, LpMode, LpStanding
-from storage import switches
+from storage import seals, switches
 from storage.db import Tx, conditions
 from storage.settlements import mark_view
 
@@ -113,6 +113,7 @@ def names(tx: Tx) -> list[str]:
 
 def insert(tx: Tx, *, pubkey: str, name: str, now: int) -> Lp:
     lp_id = tx.insert("lps", pubkey=pubkey, name=name, created_at=now)
+    seals.note(tx, seals.of_lp(lp_id), None, None)
     tx.touch("lps")
     stored = get(tx, lp_id)
     assert stored is not None
@@ -140,16 +141,19 @@ def set_target(tx: Tx, lp_id: int, target: str, now: int) -> Lp:
         (target, now, lp_id),
     )
     mark_view(tx, f"balance:{lp_id}")
-    stored = get(tx, lp_id)
-    assert stored is not None
-    return stored
+    return _sealed(tx, lp_id)
 
 
 def set_next_target(tx: Tx, lp_id: int, target: str | None, at: int | None) -> Lp:
     """A change that waits out the cool-down; None takes it back."""
     tx.run("UPDATE lps SET next_target = ?, next_target_at = ? WHERE id = ?", (target, at, lp_id))
+    return _sealed(tx, lp_id)
+
+
+def _sealed(tx: Tx, lp_id: int) -> Lp:
     stored = get(tx, lp_id)
     assert stored is not None
+    seals.note(tx, seals.of_lp(lp_id), stored.target, stored.next_target)
     return stored
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ledger.fees import FeeRates
 from ledger.model import Machine
-from storage import switches
+from storage import seals, switches
 from storage.db import Tx
 from storage.settlements import mark_view
 
@@ -83,9 +83,7 @@ def insert(
         created_at=now,
     )
     tx.touch("machines")
-    stored = get(tx, machine_id)
-    assert stored is not None
-    return stored
+    return _sealed(tx, machine_id)
 
 
 def update(tx: Tx, machine_id: int, changes: dict[str, Any]) -> Machine:
@@ -95,8 +93,13 @@ def update(tx: Tx, machine_id: int, changes: dict[str, Any]) -> Machine:
         columns = ", ".join(f"{column} = :{column}" for column in changes)
         tx.run(f"UPDATE machines SET {columns} WHERE id = :id", {**changes, "id": machine_id})  # noqa: S608
         tx.touch("machines")
+    return _sealed(tx, machine_id)
+
+
+def _sealed(tx: Tx, machine_id: int) -> Machine:
     stored = get(tx, machine_id)
     assert stored is not None
+    seals.note(tx, seals.of_fees(machine_id), stored.operator_fees.cash_in_ppm, stored.operator_fees.cash_out_ppm)
     return stored
 
 

@@ -20,7 +20,7 @@ _WAITING_PER_SENDER: Final = 20
 def undone_on_error(tx: Tx) -> Iterator[None]:
     """What happens inside is undone when it raises, and only that; the error goes on. Where the disk is at fault,
     nothing more is tried: the whole transaction is lost."""
-    touched = set(tx.touched)
+    touched, seals = set(tx.touched), dict(tx.seals)
     tx.run("SAVEPOINT one_order")
     try:
         yield
@@ -30,6 +30,7 @@ def undone_on_error(tx: Tx) -> Iterator[None]:
         tx.run("ROLLBACK TO one_order")
         tx.run("RELEASE one_order")
         tx.touched.intersection_update(touched)
+        tx.seals = seals
         raise
     tx.run("RELEASE one_order")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.fees import FeeRates
 from ledger.model import Platform
+from storage import seals
 from storage.db import Tx
 
 
@@ -14,12 +15,16 @@ def load(tx: Tx) -> Platform:
     return Platform(FeeRates(row["cash_in_ppm"], row["cash_out_ppm"]), row["target"])
 
 
-def start(tx: Tx, platform: Platform) -> None:
-    """The start values of the configuration; without effect once there are any, for then `platform set` rules."""
-    tx.run(
+def start(tx: Tx, platform: Platform) -> bool:
+    """The start values of the configuration; without effect once there are any, for then `platform set` rules. Whether
+    they came into force."""
+    cursor = tx.run(
         "INSERT OR IGNORE INTO platform (id, cash_in_ppm, cash_out_ppm, target) VALUES (1, ?, ?, ?)",
         (platform.fees.cash_in_ppm, platform.fees.cash_out_ppm, platform.target),
     )
+    if cursor.rowcount:
+        _seal(tx, platform)
+    return cursor.rowcount == 1
 
 
 def save(tx: Tx, platform: Platform) -> None:
@@ -29,4 +34,10 @@ def save(tx: Tx, platform: Platform) -> None:
         " cash_out_ppm = excluded.cash_out_ppm, target = excluded.target",
         (platform.fees.cash_in_ppm, platform.fees.cash_out_ppm, platform.target),
     )
+    _seal(tx, platform)
     tx.touch("platform")
+
+
+def _seal(tx: Tx, platform: Platform) -> None:
+    seals.note(tx, seals.PLATFORM, platform.target)
+    seals.note(tx, seals.PLATFORM_FEES, platform.fees.cash_in_ppm, platform.fees.cash_out_ppm)

@@ -31,8 +31,16 @@ def of(tx: Tx, leg: Leg) -> Purpose:
     )
     assert row is not None
     if row["lp"] is not None:
-        whom = f"lp:{row['lp']}"
+        payee = lp_at(row["machine"], row["lp"])
     else:
-        whom = "customer" if leg.payee.startswith("customer:") else leg.payee
-    payee = hashlib.sha256(f"{row['machine']} {whom}".encode()).hexdigest()[:_PAYEE_CHARS]
+        payee = _digest(row["machine"], "customer" if leg.payee.startswith("customer:") else leg.payee)
     return Purpose(row["settlement"], leg.type.value, payee)
+
+
+def lp_at(machine: str, lp: str) -> str:
+    """`Purpose.payee` of the LP with this public key at the machine with that one."""
+    return _digest(machine, f"lp:{lp}")
+
+
+def _digest(machine: str, whom: str) -> str:
+    return hashlib.sha256(f"{machine} {whom}".encode()).hexdigest()[:_PAYEE_CHARS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -295,6 +296,16 @@ def prove_no_later_than(tx: Tx, latest: int) -> None:
     )
 
 
+def open_since(tx: Tx, wallet: str) -> int | None:
+    """When the first customer paid of those whose settlements are not done with."""
+    row = tx.one(
+        "SELECT min(min(reported_at, created_at)) AS at FROM settlements"
+        " WHERE wallet = ? AND status IN ('unverified', 'pending', 'processing', 'partial', 'errored')",
+        (wallet,),
+    )
+    return row["at"] if row else None
+
+
 def sales_since(tx: Tx, machine_id: int, since: int) -> list[Sale]:
     """What a machine reported since then and its wallet has shown, the newest of it."""
     rows = tx.all(
@@ -314,12 +325,17 @@ def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:
     return from_row(row) if row else None
 
 
-def claim(tx: Tx, token: str, now: int, limit: int) -> list[Settlement]:
-    """Takes settlements from `pending` (or `partial`) to `processing` for exactly one worker."""
+def claim(
+    tx: Tx, token: str, now: int, limit: int, *, but_at: Iterable[int] = (), save: Iterable[str] = ()
+) -> list[Settlement]:
+    """Takes settlements from `pending` (or `partial`) to `processing` for exactly one worker. Of the machines `but_at`
+    only those with a payment hash of `save`."""
     rows = tx.all(
         "UPDATE settlements SET status = 'processing', claim_token = ?, changed_at = ? WHERE id IN ("
-        "SELECT id FROM settlements WHERE status IN ('pending', 'partial') ORDER BY id LIMIT ?) RETURNING *",
-        (token, now, limit),
+        "SELECT id FROM settlements WHERE status IN ('pending', 'partial')"
+        " AND (machine_id NOT IN (SELECT value FROM json_each(?)) OR payment_hash IN (SELECT value FROM json_each(?)))"
+        " ORDER BY id LIMIT ?) RETURNING *",
+        (token, now, json.dumps(list(but_at)), json.dumps(sorted(save)), limit),
     )
     if rows:
         tx.touch("settlements")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.model import SplitRule, SplitShare
+from storage import seals
 from storage.db import Tx
 
 
@@ -34,6 +35,7 @@ def replace(tx: Tx, machine_id: int | None, shares: Sequence[SplitShare], now: i
         "INSERT INTO split_shares (rule_id, position, fraction_ppm, target, label) VALUES (?, ?, ?, ?, ?)",
         [(rule_id, place, s.fraction_ppm, s.target, s.label) for place, s in enumerate(shares)],
     )
+    seals.note(tx, seals.of_splits(machine_id), *([share.fraction_ppm, share.target] for share in shares))
     tx.touch("splits")
     stored = own(tx, machine_id)
     assert stored is not None
@@ -45,6 +47,7 @@ def clear(tx: Tx, machine_id: int | None) -> bool:
     cursor = tx.run(
         "UPDATE split_rules SET active = 0 WHERE coalesce(machine_id, 0) = ? AND active = 1", (machine_id or 0,)
     )
+    seals.note(tx, seals.of_splits(machine_id))
     return cursor.rowcount == 1
 
 

@@ -23,6 +23,16 @@ def recurs(tx: Tx, cause: str, now: int, *, gone_after: int) -> bool:
     return row is None or now - row["at"] >= gone_after
 
 
+def again(tx: Tx, cause: str, now: int, *, every: int) -> bool:
+    """Whether this is to be told now; it counts as told from here on. For causes that come and go: each is told once
+    in so many seconds at most, however often it comes."""
+    row = tx.one("SELECT at FROM told WHERE cause = ?", (cause,))
+    if row is not None and now - row["at"] < every:
+        return False
+    _note(tx, cause, "", now)
+    return True
+
+
 def over(tx: Tx, cause: str) -> bool:
     """The cause is gone: it would be news again. True where it had been told of."""
     return tx.run("DELETE FROM told WHERE cause = ?", (cause,)).rowcount == 1

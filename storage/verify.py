@@ -16,7 +16,7 @@ from typing import Final
 
 from ledger.balances import check_accounts, expected, read_journal
 from ledger.facts import LegFacts, SettlementFacts, Violation
-from ledger.invariants import check_credits, check_enrolment, check_leg, check_settlement
+from ledger.invariants import check_credits, check_enrolment, check_leg, check_seals, check_settlement
 from storage.db import Tx, open_snapshot
 from storage.errors import StorageError
 from storage.facts import Facts
@@ -130,6 +130,7 @@ def check_books(tx: Tx, report: Report) -> None:
     for enrolment in facts.enrolments():
         report.add(check_enrolment(enrolment))
     report.add(check_credits(facts.credits(), facts.legs_with_credit()))
+    report.add(check_seals(facts.seals()))
     report.add(facts.unreadable)
     report.counts = facts.counts
 

@@ -39,6 +39,8 @@ class Wallet:
     balance_at: int | None
     last_answer_at: int | None
     scanned_until: int
+    searched_from: int | None
+    """From when on its list was searched for payments that these books forgot; None: it was not."""
     created_at: int
     """When this bot first met the wallet, unix seconds."""
     connected_at: int
@@ -65,6 +67,7 @@ def from_row(row: sqlite3.Row) -> Wallet:
         balance_at=row["balance_at"],
         last_answer_at=row["last_answer_at"],
         scanned_until=row["scanned_until"],
+        searched_from=row["searched_from"],
         created_at=row["created_at"],
         connected_at=row["connected_at"],
     )
@@ -93,8 +96,8 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
     )
     tx.run(
         "UPDATE wallets SET profile = 'unknown', profile_since = 0, profile_found = NULL, repays = 1,"
-        " balance_msat = NULL, balance_at = NULL, last_answer_at = NULL, scanned_until = 0, created_at = :now"
-        " WHERE name = :name AND wallet_pubkey <> :wallet",
+        " balance_msat = NULL, balance_at = NULL, last_answer_at = NULL, scanned_until = 0, searched_from = NULL,"
+        " created_at = :now WHERE name = :name AND wallet_pubkey <> :wallet",
         keys,
     )
     tx.run(
@@ -128,9 +131,11 @@ def forget_named_profile(tx: Tx, name: str) -> None:
 
 def find_profile(tx: Tx, name: str, profile: WalletProfile, found: str, *, repays: bool, now: int) -> None:
     """What the wallet turned out to be, and by what (JSON). A profile that differs from the one before holds for what
-    is sent from now on: what is open was perhaps sent by another wallet behind the same connection."""
+    is sent from now on: what is open was perhaps sent by another wallet behind the same connection, also where the
+    clock was set back since."""
     tx.run(
-        "UPDATE wallets SET profile_since = CASE profile WHEN :profile THEN profile_since ELSE :now END,"
+        "UPDATE wallets SET profile_since = CASE profile WHEN :profile THEN profile_since ELSE max(:now, coalesce("
+        "  (SELECT max(sent_at) FROM attempts WHERE wallet = :name AND state IN ('sent', 'claimed')), 0)) END,"
         " profile = :profile, profile_found = :found, repays = :repays WHERE name = :name",
         {"name": name, "profile": profile.value, "found": found, "repays": int(repays), "now": now},
     )
@@ -151,6 +156,14 @@ def answered(tx: Tx, name: str, now: int) -> None:
 def set_scanned(tx: Tx, name: str, until: int) -> None:
     """Its list of transactions was gone through up to this time."""
     tx.run("UPDATE wallets SET scanned_until = max(scanned_until, ?) WHERE name = ?", (until, name))
+
+
+def set_searched(tx: Tx, name: str, since: int) -> None:
+    """Its list was searched, from then on, for payments that these books forgot."""
+    tx.run(
+        "UPDATE wallets SET searched_from = min(coalesce(searched_from, :since), :since) WHERE name = :name",
+        {"name": name, "since": since},
+    )
 
 
 def pause(tx: Tx, name: str, reason: str, missing_msat: int, now: int) -> bool:

@@ -8,9 +8,11 @@ itself and the line before.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,9 +103,13 @@ class Witness:
         """Whether it was compared with the books by now: before that it notes nothing of how far they are."""
         self.hashes: set[str] = set()
         """The payment hashes of all facts."""
-        self._requests: set[str] = set()
+        self.requests: set[str] = set()
+        """The event ids of their requests."""
+        self.newest = 0
+        """The latest time that is told of in it, unix seconds."""
         self._sum = _START
         self._file: IO[bytes] | None = None
+        self._broken = False
         self._load()
 
     def _load(self) -> None:
@@ -126,9 +132,12 @@ class Witness:
     def _take(self, said: dict[str, Any]) -> None:
         if "sent" in said:
             self.hashes.add(said["sent"]["payment_hash"])
-            self._requests.add(said["sent"].get("request", {}).get("event_id", ""))
+            request = said["sent"].get("request", {})
+            self.requests.add(request.get("event_id", ""))
+            self.newest = max(self.newest, request.get("created_at", 0))
         if "books" in said:
             self.mark = Mark(**said["books"])
+            self.newest = max(self.newest, self.mark.at)
 
     def facts(self) -> Iterator[Fact]:
         """Those of all lines that can be read, the oldest first."""
@@ -149,24 +158,34 @@ class Witness:
                 before = _sum_of(line)
 
     def write(self, facts: Iterable[Fact], mark: Mark | None) -> None:
-        """Adds these, on the disk when it returns. Nothing is written where nothing is new. Raises OSError."""
+        """Adds these, on the disk when it returns. Nothing is written where nothing is new. Raises OSError:
+        then none of it stands there, and nothing is added any more."""
+        if self._broken:
+            raise OSError(errno.EIO, "an earlier line could not be written")
         fresh = {fact.request.event_id: fact for fact in facts if fact.request is not None}
-        lines = [{"sent": fact.to_json()} for event_id, fact in fresh.items() if event_id not in self._requests]
+        lines = [{"sent": fact.to_json()} for event_id, fact in fresh.items() if event_id not in self.requests]
         if mark is not None and mark != self.mark:
             lines.append({"books": {name: getattr(mark, name) for name in mark.__slots__}})
         if not lines:
             return
         if self.trust is Trust.DAMAGED:
+            self._keep_damaged()
             self.rewrite(lambda _: True)
         made = self._file is None and not self.path.exists()
         text, last = _chained(lines, self._sum)
         if self._file is None:
             self._file = _append_to(self.path)
-        self._file.write(text)
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
-        if made:
-            _sync_folder(self.path)
+        size = self.size()
+        try:
+            _write_all(self._file, text)
+            os.fdatasync(self._file.fileno())
+            if made:
+                _sync_folder(self.path)
+        except OSError:
+            self._broken = True
+            with suppress(OSError):
+                self._file.truncate(size)
+            raise
         self._sum, self.trust = last, Trust.GOOD
         for said in lines:
             self._take(said)
@@ -183,16 +202,24 @@ class Witness:
         with suppress(FileNotFoundError):
             other.unlink()
         with _append_to(other) as file:
-            file.write(text)
-            file.flush()
+            _write_all(file, text)
             os.fsync(file.fileno())
         self.close()
         other.replace(self.path)
         _sync_folder(self.path)
         self._sum, self.trust, self.mark = last, Trust.GOOD if lines else Trust.NONE, None
-        self.hashes, self._requests = set(), set()
+        self.hashes, self.requests = set(), set()
         for said in lines:
             self._take(said)
+
+    def _keep_damaged(self) -> None:
+        """It stays beside the one that is written anew, under the time of its last line."""
+        kept = self.path.with_name(f"{self.path.name}.damaged-{int(self.path.stat().st_mtime)}")
+        if kept.exists():
+            return
+        with _append_to(kept) as file, self.path.open("rb") as whole:
+            shutil.copyfileobj(whole, file)
+            os.fsync(file.fileno())
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
@@ -232,7 +259,13 @@ def _read(line: bytes, before: str) -> dict[str, Any] | None:
 
 def _append_to(path: Path) -> IO[bytes]:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    return os.fdopen(descriptor, "ab")
+    return os.fdopen(descriptor, "ab", buffering=0)
+
+
+def _write_all(file: IO[bytes], text: bytes) -> None:
+    """It has no buffer, from which what failed would be written later."""
+    while text:
+        text = text[file.write(text) :]
 
 
 def _sync_folder(path: Path) -> None:

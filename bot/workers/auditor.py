@@ -23,7 +23,7 @@ from storage.db import Database, Tx
 from storage.errors import StorageBroken, TookTooLong
 from storage.facts import Facts
 from storage.holds import Hold
-from storage.verify import check_everything, look_quickly
+from storage.verify import MAX_LISTED, check_everything, look_quickly
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,8 @@ ENROLMENTS_SECONDS: Final = 60.0
 WHOLE_SECONDS: Final = 86_400.0
 READ_SECONDS: Final = 3_600
 """For all of the books."""
+RETRY_SECONDS: Final = 60.0
+"""After a check that took longer, where payments wait for it."""
 AT_A_TIME: Final = 50
 """So many settlements are read together: other reads wait meanwhile."""
 
@@ -120,7 +122,7 @@ class Auditor:
 
     async def _check_whole_books(self) -> None:
         while True:
-            before = self._suspicious
+            before, wait = self._suspicious, WHOLE_SECONDS
             self._wanted.clear()
             try:
                 found = await self.check_all()
@@ -128,35 +130,43 @@ class Auditor:
                 raise
             except TookTooLong:
                 log.error("books_not_checked", reason="they are too long to be read in time")
+                if self.checking():
+                    wait = RETRY_SECONDS
+                    await self._hold([], lambda tx: holding.unchecked(tx, self._operators, self._clock.now()))
             except Exception:  # what nobody can read to its end is broken, too
                 log.exception("books_not_checked")
                 await self._hold([Violation("file", "database", "it can't be read to the end")])
                 self._checked = before
             else:
-                await self._hold(found)
+                complete = len(found) < MAX_LISTED
+                await self._hold(found, partial(holding.checked, found=found) if complete else None)
                 self._checked = before
                 self._on_clear()
             try:
-                async with asyncio.timeout(WHOLE_SECONDS):
+                async with asyncio.timeout(wait):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
 
-    async def _hold(self, found: list[Violation]) -> None:
-        """Returns when it is held, where anything is broken that no operator has accepted."""
-        if not found:
+    async def _hold(self, found: list[Violation], also: Callable[[Tx], None] | None = None) -> None:
+        """Returns when it is held, where anything is broken that no operator has accepted. `also` is done in the same
+        commit, first."""
+        if not found and also is None:
             return
         for each in found[: holding.SHOWN]:
             log.error("books_broken", rule=each.name, ref=each.ref, detail=each.detail)
-        held = await self._db.write(lambda tx: _put(tx, found, self._operators, self._clock.now()))
-        self.held = held
+        self.held = await self._db.write(lambda tx: _put(tx, found, also, self._operators, self._clock.now()))
 
 
 def _take(tx: Tx) -> tuple[Changes, tuple[Hold, ...]]:
     return changes.take(tx), tuple(holds.all(tx))
 
 
-def _put(tx: Tx, found: list[Violation], operators: frozenset[str], now: int) -> tuple[Hold, ...]:
+def _put(
+    tx: Tx, found: list[Violation], also: Callable[[Tx], None] | None, operators: frozenset[str], now: int
+) -> tuple[Hold, ...]:
+    if also is not None:
+        also(tx)
     holding.hold_books(tx, found, operators, now)
     return tuple(holds.all(tx))
 

@@ -25,7 +25,6 @@ from handlers import own_events
 from handlers.own_events import KIND, Own
 from nwc.event import Event
 from nwc.ports import Clock
-from storage import machines
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -80,10 +79,9 @@ class OwnEvents:
         async with asyncio.TaskGroup() as group:
             for url in self._relays.urls:
                 group.create_task(self._follow(url))
-            if await self._db.read(machines.names):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._timings.own_events_seconds):
-                        await self._all_answered.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timings.own_events_seconds):
+                    await self._all_answered.wait()
             self.answered.set()
             self._on_answered()
 
@@ -112,7 +110,7 @@ class OwnEvents:
         kept = _Kept(self._relays, url, self._query, self._db)
         await catch_up(kept, since)
         if kept.strange:
-            log.error("own_events_unknown", relay=url, number=len(kept.strange))
+            log.warning("own_events_unknown", relay=url, number=len(kept.strange))
         await self._db.write(
             partial(
                 own_events.note_compared,

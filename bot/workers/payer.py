@@ -10,11 +10,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from bot.wallets import Wallet
+from bot.workers.recollection import read_sent
 from bot.workers.wakeup import Bell
 from handlers import past, payment
 from handlers.payment import Go, PaymentPolicy
@@ -65,6 +67,8 @@ class _Found:
     """When a leg that waits for its time comes due."""
     full: bool
     """Whether there was room for no more."""
+    search_from: int | None = None
+    """From when on the wallet's list is to be searched first for what these books forgot."""
 
 
 class Payer:
@@ -121,6 +125,8 @@ class Payer:
         busy = frozenset(self._in_hand | self.held)
         in_hand = Counter(self._payees.values())
         found = await self._db.read(lambda tx: self._find(tx, now, room, busy, in_hand))
+        if found.search_from is not None:
+            return 0 if await self._search(found.search_from) else RETRY_SECONDS
         for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
         for leg in found.due:
@@ -140,7 +146,30 @@ class Payer:
         ready = [each for each in attempts.ready(tx, name) if each.leg_id not in busy and self._goes(tx, each, now)]
         ready = ready[:room]
         due = legs.payable(tx, name, now, room - len(ready), busy, MAX_LEGS_OF_ONE_PAYEE, in_hand)
-        return _Found(ready, due, legs.next_payable_at(tx, name, now), full=len(ready) + len(due) == room)
+        wanted = [*(each.leg_id for each in ready), *(each.id for each in due)]
+        search_from = past.unsearched(tx, name, wanted) if wanted else None
+        return _Found(ready, due, legs.next_payable_at(tx, name, now), len(wanted) == room, search_from)
+
+    async def _search(self, since: int) -> bool:
+        """Whether the wallet gave its list of what it sent since then: what these books forgot is known from it."""
+        name = self._wallet.name
+        try:
+            everything, settled = await read_sent(self._wallet.client, since)
+        except WalletTrouble as trouble:
+            log.warning("wallet_list_unread", wallet=name, reason=str(trouble))
+            return False
+        await self._db.write(
+            partial(
+                past.note_search,
+                wallet=name,
+                settled=settled,
+                everything=everything,
+                since=since,
+                operators=self._policy.operators,
+                now=self._clock.now(),
+            )
+        )
+        return True
 
     def _goes(self, tx: Tx, attempt: Attempt, now: int) -> bool:
         """Whether what is ready may leave, or is to be dropped; what somebody holds must not take others' places."""

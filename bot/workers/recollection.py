@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 OVERLAP_SECONDS: Final = 2 * 86_400
 """How long before it was paid an invoice may have been made: lists are by the time of making."""
-RETRY_SECONDS: Final = (1, 2, 5, 15, 30)
+RETRY_SECONDS: Final = (1, 2, 3, 4, 5, 5, 10, 15, 30)
 TRIES: Final = 3
 """For one list, before the wallet is left alone for a while."""
 
@@ -67,12 +67,9 @@ class Recollection:
 
     async def _read(self, name: str, found: State) -> None:
         client = self._wallets[name].client
-        since = max(0, found.since - OVERLAP_SECONDS)
         asked_at = self._clock.now()
         try:
-            # In this order: what settles in between is then in both, or in the one that counts as settled.
-            everything = await _patiently(client, since, unpaid=True)
-            settled = await _patiently(client, since, unpaid=False)
+            everything, settled = await read_sent(client, found.since)
         except WalletTrouble as trouble:
             log.info("wallet_list_unread", wallet=name, reason=str(trouble))
             return
@@ -87,6 +84,14 @@ class Recollection:
         )
         if over:
             log.info("past_recollected")
+
+
+async def read_sent(client: WalletClient, since: int) -> tuple[Listing, Listing]:
+    """What the wallet sent since then, unix seconds: with what is not paid, and without. Raises WalletTrouble."""
+    since = max(0, since - past.MARGIN_SECONDS - OVERLAP_SECONDS)
+    # In this order: what settles in between is then in both, or in the one that counts as settled.
+    everything = await _patiently(client, since, unpaid=True)
+    return everything, await _patiently(client, since, unpaid=False)
 
 
 async def _patiently(client: WalletClient, since: int, *, unpaid: bool) -> Listing:

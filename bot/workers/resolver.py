@@ -16,7 +16,7 @@ from bot.wallets import Wallet
 from bot.workers.wakeup import Bell
 from handlers import past, payment
 from handlers.payment import PaymentPolicy
-from ledger.decide.attempt import Dossier, counts_from, may_pay_again, resend_due
+from ledger.decide.attempt import Dossier, counts_from, may_pay_again, resend_due, same_wallet
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Evidence, classify_list, classify_lookup, classify_verify, says_not_found
@@ -144,6 +144,9 @@ class Resolver:
     async def _pay_again(self, payment_hash: str) -> None:
         """A further request for the same invoice, where none lives any more and the wallet knows nothing of it."""
         dossier = await self._dossier(payment_hash)
+        if dossier is not None and not same_wallet(dossier):
+            await self._ask_control(dossier.attempt)
+            dossier = await self._dossier(payment_hash)
         now = self._clock.now()
         if dossier is None or not self._may_pay() or not may_pay_again(dossier, now, self._policy.attempt):
             return
@@ -213,7 +216,7 @@ class Resolver:
 
     async def _ask_control(self, attempt: Attempt) -> None:
         asked_at = self._clock.now()
-        control = await self._db.read(lambda tx: attempts.control_hash(tx, attempt.wallet))
+        control = await self._db.read(lambda tx: attempts.control_hash(tx, attempt))
         if control is None:
             return
         known, direction = control

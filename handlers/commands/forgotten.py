@@ -65,7 +65,7 @@ def forgotten_match(ctx: Context, params: ForgottenMatch) -> dict[str, Any]:
     """You know that it paid this: the payment is followed up with it, and is not made again."""
     found, leg = _named(ctx, params.hash_end), _fitting(ctx, params)
     before = past.shape_of(ctx.tx, found)
-    forgotten.match(ctx.tx, found, leg, ctx.now)
+    past.match(ctx.tx, found, leg, ctx.now)
     ctx.record(f"P{leg.id}", before=before, after={"matched": found.fact.payment_hash})
     return {**before, "payment": f"P{leg.id}"}
 

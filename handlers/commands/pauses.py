@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import holding
+from handlers import holding, wallet_trouble
 from handlers.commands import holds as held
 from handlers.commands import lookup
 from handlers.commands.fields import Key, Params
@@ -12,7 +12,7 @@ from handlers.commands.registry import command
 from handlers.context import Context, Question
 from handlers.roles import OPERATOR
 from ledger.errors import Refusal
-from storage import holds, switches, wallets
+from storage import holds, legs, switches
 from storage.settlements import mark_view
 from storage.switches import PAYMENTS, Switch
 
@@ -55,7 +55,8 @@ def _say(ctx: Context, params: Pause, *, paused: bool) -> dict[str, Any]:
     said_at = min(ctx.message.said_at, ctx.now)
     obeyed = switches.say(ctx.tx, name, Switch(paused, said_at, ctx.sender, None))
     if obeyed and not paused:
-        wallets.resume(ctx.tx, at.wallet if at else None)
+        wallet_trouble.resumed(ctx.tx, at.wallet if at else None)
+        legs.try_capped_now(ctx.tx, ctx.now, machine_id=at.id if at else None)
     mark_view(ctx.tx, "worklist")
     after = switches.get(ctx.tx, name)
     assert after is not None

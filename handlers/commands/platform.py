@@ -14,7 +14,8 @@ from ledger.errors import Code, Refusal
 from ledger.fees import FeeRates, check_cap
 from ledger.model import Platform
 from ledger.money import fraction_text
-from storage import machines, platform
+from storage import journal, machines, platform
+from storage.db import Tx
 
 
 class PlatformSet(Params):
@@ -57,6 +58,12 @@ def platform_set(ctx: Context, params: PlatformSet) -> dict[str, Any]:
             fee_config.send(ctx.tx, each, after, ctx.now)
     ctx.record("platform", before=_shape(before), after=_shape(after))
     return _shape(after)
+
+
+def start(tx: Tx, values: Platform, now: int) -> None:
+    """The start values of the configuration, where none were ever in force."""
+    if platform.start(tx, values):
+        journal.record(tx, at=now, who="satmachine", command="start values", target="platform", after=_shape(values))
 
 
 def _target(ctx: Context, text: str | None, before: str | None) -> str | None:

@@ -33,6 +33,16 @@ def _books(r: Mapping[str, Any], w: Words) -> str:
     )
 
 
+def _books_unchecked(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w("Somebody else has written into the database, and to check all of it took too long."),
+            w("Nothing new is paid until it is checked. It is tried again, and what is on its way is followed up."),
+            w("If it lasts, have somebody at the server look: satmachine verify"),
+        ]
+    )
+
+
 def _hold(r: Mapping[str, Any], w: Words) -> list[str | None]:
     since = w("Held since {time} UTC: {why}", time=w.moment(r["since"]), why=stored.first_reason([r], w))
     return [since, *(_violations(r, w) if r.get("count", 0) > 1 else [])]
@@ -112,6 +122,7 @@ TEXTS: Final[dict[str, Wording]] = {
     "hold lift": _lifted,
     "hold lift?": _lift_preview,
     "notice books": _books,
+    "notice books unchecked": _books_unchecked,
     "notice cap day": _cap_day,
     "notice cap hour": _cap_hour,
     "notice cap in_flight": _cap_in_flight,

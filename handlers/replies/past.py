@@ -30,6 +30,34 @@ def _noticed(r: Mapping[str, Any], w: Words) -> str:
     )
 
 
+def _accepted_before(r: Mapping[str, Any], w: Words) -> str:
+    named = {"settlement": r["settlement"]}
+    return lines(
+        [
+            w(
+                "{settlement} was accepted before these books were begun: what is owed for it may have been paid.",
+                **named,
+            ),
+            w("It is not paid until you have looked into the wallet: show {settlement}", **named),
+            w("To pay it: settlement retry {settlement}", **named),
+        ]
+    )
+
+
+def _waits(r: Mapping[str, Any], w: Words) -> str:
+    return lines(
+        [
+            w(
+                "{payment} and others like it wait: wallet {wallet} shows payments that are not in the books and may "
+                "be these.",
+                payment=r["payment"],
+                wallet=r["wallet"],
+            ),
+            w("Say of each what it was: forgotten list"),
+        ]
+    )
+
+
 def _over(r: Mapping[str, Any], w: Words) -> str:
     return lines(
         [
@@ -44,14 +72,18 @@ def _over(r: Mapping[str, Any], w: Words) -> str:
 def _stays(r: Mapping[str, Any], w: Words) -> str:
     return lines(
         [
-            w("All wallets were asked what they sent since the backup. Nothing more is paid until you say so."),
+            w("All wallets were asked what they sent since the backup.")
+            if r["witnessed"]
+            else w("All wallets were asked what they sent since the backup. Nothing more is paid until you say so."),
             w(
                 "{waiting} payments are not in the books, of {unexplained} of them nobody knows what for: "
                 "forgotten list",
                 waiting=r["waiting"],
                 unexplained=r["unexplained"],
             ),
-            w("Say of each what it was, then: hold lift past REASON"),
+            w("Payments go on when each has met its transaction, or you have said of each what it was.")
+            if r["witnessed"]
+            else w("Say of each what it was, then: hold lift past REASON"),
         ]
     )
 
@@ -118,6 +150,8 @@ TEXTS: Final[dict[str, Wording]] = {
     "forgotten drop?": _drop_preview,
     "forgotten match": _matched,
     "forgotten match?": _match_preview,
+    "notice accepted before": _accepted_before,
+    "notice forgotten": _waits,
     "notice past": _noticed,
     "notice past over": _over,
     "notice past stays": _stays,

@@ -38,6 +38,7 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("a fault of this program: its log says more"),
     phrase("the wallet claims that it paid this before, by a payment that was given up"),
     phrase("a payment that these books forgot may be this one: forgotten list"),
+    phrase("the transaction was accepted before these books were begun: this may have been paid"),
     # Why a payee gave no invoice that may be paid. First those that quote others, who may say anything.
     phrase("{who} says: {words}"),
     phrase("{wallet} makes no invoice: {why}"),
@@ -98,6 +99,7 @@ SENTENCES: Final[tuple[str, ...]] = (
     phrase("machine {machine} is deactivated"),
     phrase("this payment is settlement S{id} of another machine"),
     phrase("this payment is our own, of P{id}: no customer made it"),
+    phrase("this payment is our own, from before a restore: no customer made it"),
     phrase("this payment tried a wallet: no customer made it"),
     phrase("this payment lies in wallet {wallet}, not in the machine's own"),
     phrase("the wallet's record names another sender"),

@@ -71,7 +71,7 @@ class Seen:
 
     cls: EvidenceClass
     source: str
-    """`pay`, `notification`, `lookup`, `list`, `control`, `verify`."""
+    """`pay`, `notification`, `lookup`, `list`, `control`, `verify`, `operator`."""
     asked_at: int
     received_at: int
 
@@ -91,6 +91,10 @@ class Dossier:
     """Whether this wallet may be asked to pay an invoice again that failed there."""
     may_pay: bool = True
     """Its leg is open, and neither payments nor the machine nor the payee are held: a request may leave (again)."""
+    sent_here: bool = True
+    """Whether it was sent through the connection that its wallet's name stands for now."""
+    connected_at: int = -1
+    """Since when that is so, unix seconds."""
 
 
 def state_after(state: AttemptState, found: EvidenceClass) -> AttemptState:
@@ -110,6 +114,8 @@ def request_expiry(invoice_expires_at: int, now: int, policy: AttemptPolicy) -> 
 def resend_due(dossier: Dossier, now: int, policy: AttemptPolicy) -> Request | None:
     """The live request whose bytes are to be published again, for no answer to it has come."""
     if dossier.attempt.state is not AttemptState.SENT or not dossier.may_pay or dossier.wallet_paused:
+        return None
+    if not same_wallet(dossier):
         return None
     for request in dossier.requests:
         due = _resend_time(request, policy)
@@ -133,6 +139,17 @@ def _resend_time(request: Request, policy: AttemptPolicy) -> int | None:
     return request.last_published_at + policy.resend[request.publishes - 1]
 
 
+def same_wallet(dossier: Dossier) -> bool:
+    """Whether the wallet that is asked now is the one that was told to pay. All wallets of one service may have one
+    key: once a connection was exchanged, only a payment made through the one before, and found by this one, says so."""
+    said = [
+        seen.cls
+        for seen in dossier.evidence
+        if seen.source == "control" and seen.asked_at > dossier.connected_at and seen.cls is not EvidenceClass.NONE
+    ]
+    return dossier.sent_here or said[-1:] == [EvidenceClass.PROOF]
+
+
 def may_pay_again(dossier: Dossier, now: int, policy: AttemptPolicy) -> bool:
     """Whether the same invoice may have a further request: none lives, and what was asked after that found nothing.
 
@@ -141,7 +158,7 @@ def may_pay_again(dossier: Dossier, now: int, policy: AttemptPolicy) -> bool:
     """
     if dossier.attempt.state is not AttemptState.SENT:
         return False
-    if dossier.profile is WalletProfile.LNBITS or not dossier.repays:
+    if dossier.profile is WalletProfile.LNBITS or not dossier.repays or not same_wallet(dossier):
         return False
     if not dossier.may_pay or dossier.wallet_paused or not dossier.requests:
         return False
@@ -149,7 +166,7 @@ def may_pay_again(dossier: Dossier, now: int, policy: AttemptPolicy) -> bool:
         return False
     if request_expiry(dossier.attempt.expires_at, now, policy) <= now + policy.resolve[0]:
         return False
-    ended = max(request.expires_at for request in dossier.requests)
+    ended = max(dossier.connected_at + 1, *(request.expires_at for request in dossier.requests))
     after = [seen for seen in dossier.evidence if seen.source in ("lookup", "list") and seen.asked_at >= ended]
     return bool(after) and all(seen.cls is EvidenceClass.NEGATIVE for seen in after)
 
@@ -173,16 +190,17 @@ def missing_for_release(dossier: Dossier, now: int, policy: AttemptPolicy, *, cl
     """What is still missing before the attempt is certain never to settle; empty when it may be released.
 
     Takes all of: two negative look-ups asked after the invoice's expiry plus the margin and a gap apart; a control
-    look-up that finds a payment known to be settled; the fully paged outgoing list without the hash, or showing it
-    failed; LUD-21 where offered; a sane clock; the quarantine; an amount under the automatic limit. What was asked
-    before the quarantine was over does not count: until then the wallet may change its mind, maybe while we are down.
+    look-up that finds a payment known to be settled, made through the same connection; the fully paged outgoing
+    list without the hash, or showing it failed; LUD-21 where offered; a sane clock; the quarantine; an amount under the
+    automatic limit. What was asked before the quarantine was over does not count: until then the wallet may change its
+    mind, maybe while we are down. Nor does what was asked through another connection than the one of now.
     """
     attempt = dossier.attempt
     if attempt.state is not AttemptState.SENT:
         return ("the wallet claims that it paid: an operator must decide",)
     quarantine = quarantine_seconds(dossier.profile, attempt.amount_msat, dossier.quarantine_override)
     listed_at = max((seen.asked_at for seen in dossier.evidence if _is(seen, "list")), default=-1)
-    counted_from = counts_from(dossier, policy)
+    counted_from = max(counts_from(dossier, policy), dossier.connected_at + 1)
     for seen in dossier.evidence:  # whatever says otherwise starts the count anew
         if _contradicts(seen, listed_at):
             counted_from = max(counted_from, seen.received_at + 1)
@@ -206,6 +224,21 @@ def missing_for_release(dossier: Dossier, now: int, policy: AttemptPolicy, *, cl
     if attempt.amount_msat > policy.auto_release_max_sats * MSAT:
         missing.append("an operator: the amount is over the automatic limit")
     return tuple(missing)
+
+
+def bears_release(attempt: Attempt, evidence: Sequence[Seen]) -> bool:
+    """Whether this is enough for a release, by the operator's word or by rule, whatever the policy was then."""
+    if any(_is(seen, "operator") for seen in evidence):
+        return True
+    listed_at = max((seen.asked_at for seen in evidence if _is(seen, "list")), default=-1)
+    late = [seen for seen in evidence if seen.asked_at >= attempt.expires_at]
+    look_ups = [seen for seen in late if _is(seen, "lookup") or _decided_by_list(seen, listed_at)]
+    return (
+        len(look_ups) > 1
+        and any(_is(seen, "list") for seen in late)
+        and any(seen.source == "control" and seen.cls is EvidenceClass.PROOF for seen in late)
+        and (attempt.verify_url is None or any(_is(seen, "verify") for seen in late))
+    )
 
 
 def _is(seen: Seen, source: str) -> bool:

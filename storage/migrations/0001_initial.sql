@@ -68,6 +68,7 @@ CREATE TABLE wallets (
     balance_at        INTEGER,
     last_answer_at    INTEGER,
     scanned_until     INTEGER NOT NULL DEFAULT 0,
+    searched_from     INTEGER,         -- from when on its list was searched for payments that these books forgot
     created_at        INTEGER NOT NULL,
     connected_at      INTEGER NOT NULL   -- since when these are its keys
 ) STRICT;
@@ -345,7 +346,8 @@ CREATE TABLE requests (
     publishes         INTEGER NOT NULL DEFAULT 0,
     last_published_at INTEGER,
     answered_at       INTEGER,
-    refused           INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1)),  -- the answer: the wallet did not even try
+    refused           INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1, 2)),  -- the answer: it did not even try; 2: though it had enough
+    client            TEXT,            -- the key of the connection that it was signed for; NULL: its bytes are lost
     CHECK (expires_at > created_at)
 ) STRICT;
 CREATE INDEX requests_attempt ON requests (payment_hash);
@@ -457,6 +459,7 @@ CREATE TABLE audit (
     target  TEXT,
     before  TEXT,
     after   TEXT,
+    seals   TEXT,                      -- JSON: digests of what payments follow and this line changed
     hash    TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE INDEX audit_target ON audit (target);
@@ -530,6 +533,11 @@ CREATE TABLE published (
     digest     TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- customers' payments of which a relay keeps a receipt that is older than these books
+CREATE TABLE accepted_before (
+    payment_hash TEXT PRIMARY KEY CHECK (length(payment_hash) = 64)
+) STRICT, WITHOUT ROWID;
+
 -- published views that a commit may have changed
 CREATE TABLE stale_views (
     view TEXT PRIMARY KEY              -- 'worklist', or 'balance:<lp id>'
@@ -552,7 +560,7 @@ BEGIN SELECT raise(ABORT, 'leg: change of status not allowed'); END;
 
 CREATE TRIGGER attempts_changes BEFORE UPDATE OF state ON attempts
 WHEN OLD.state <> NEW.state AND (OLD.state || '>' || NEW.state) NOT IN (
-    'ready>sent', 'ready>dropped', 'sent>claimed', 'sent>settled', 'sent>released', 'claimed>settled',
+    'ready>sent', 'ready>dropped', 'dropped>sent', 'sent>claimed', 'sent>settled', 'sent>released', 'claimed>settled',
     'claimed>released', 'released>claimed', 'released>settled')
 BEGIN SELECT raise(ABORT, 'attempt: change of state not allowed'); END;
 
@@ -589,10 +597,17 @@ BEGIN SELECT raise(ABORT, 'settlement: what landed is fixed'); END;
 CREATE TRIGGER attempts_start BEFORE INSERT ON attempts WHEN NEW.state <> 'ready'
 BEGIN SELECT raise(ABORT, 'attempt: starts as ready'); END;
 
+-- What was sent by a run that these books forgot is taken in also where its leg is paid by now: it is a second payment.
 CREATE TRIGGER attempts_sent_for_open_legs BEFORE UPDATE OF state ON attempts
-WHEN OLD.state = 'ready' AND NEW.state = 'sent'
-     AND NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND status = 'pending')
+WHEN OLD.state IN ('ready', 'dropped') AND NEW.state = 'sent'
+     AND NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND (status = 'pending' OR status = 'completed'
+                     AND EXISTS (SELECT 1 FROM forgotten WHERE payment_hash = NEW.payment_hash)))
 BEGIN SELECT raise(ABORT, 'attempt: its leg is not open'); END;
+
+CREATE TRIGGER attempts_sent_after_all BEFORE UPDATE OF state ON attempts
+WHEN OLD.state = 'dropped' AND NEW.state = 'sent'
+     AND NOT EXISTS (SELECT 1 FROM forgotten WHERE payment_hash = NEW.payment_hash)
+BEGIN SELECT raise(ABORT, 'attempt: it was dropped, and nothing says that it was sent'); END;
 
 CREATE TRIGGER settlements_start BEFORE INSERT ON settlements WHEN NEW.status NOT IN ('unverified', 'rejected')
 BEGIN SELECT raise(ABORT, 'settlement: starts as unverified or rejected'); END;
@@ -604,8 +619,9 @@ CREATE TRIGGER deposits_start BEFORE INSERT ON deposits WHEN NEW.status <> 'pend
 BEGIN SELECT raise(ABORT, 'deposit: starts as pending'); END;
 
 CREATE TRIGGER attempts_of_open_legs BEFORE INSERT ON attempts
-WHEN NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND status = 'pending' AND wallet = NEW.wallet
-                 AND (amount_sats - credit_sats) * 1000 = NEW.amount_msat)
+WHEN NOT EXISTS (SELECT 1 FROM legs WHERE id = NEW.leg_id AND wallet = NEW.wallet
+                 AND (status = 'pending' AND (amount_sats - credit_sats) * 1000 = NEW.amount_msat OR status = 'completed'
+                      AND EXISTS (SELECT 1 FROM forgotten WHERE payment_hash = NEW.payment_hash)))
 BEGIN SELECT raise(ABORT, 'attempt: its leg is not open, or another wallet or amount'); END;
 
 CREATE TRIGGER legs_amount_fixed BEFORE UPDATE OF amount_sats, fiat_minor, currency, lp_id, payee, type, settlement_id ON legs
@@ -625,7 +641,7 @@ CREATE TRIGGER requests_one_live BEFORE INSERT ON requests
 WHEN EXISTS (SELECT 1 FROM requests WHERE payment_hash = NEW.payment_hash AND expires_at > NEW.created_at)
 BEGIN SELECT raise(ABORT, 'request: another one for this invoice still lives'); END;
 
-CREATE TRIGGER requests_fixed BEFORE UPDATE OF event_id, payment_hash, event, created_at, expires_at ON requests
+CREATE TRIGGER requests_fixed BEFORE UPDATE OF event_id, payment_hash, event, client, created_at, expires_at ON requests
 BEGIN SELECT raise(ABORT, 'request: its bytes are fixed'); END;
 
 -- History is only added to.

@@ -21,6 +21,7 @@ from tests.crash.truth import Verdict, judge, open_work, paid_again, paid_out, r
 from tests.parts.world import WorldProcess
 
 READY_WITHIN_SECONDS = 20.0
+PAYING_WITHIN_SECONDS = 1.5
 Wallets = Sequence[tuple[str, dict[str, object]]]
 WALLETS: Wallets = (
     ("sloppy", {"seed": 7}),
@@ -35,8 +36,9 @@ PAYOUTS = {"request_life_seconds": 5}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`personalities`: one shop for each. Times in seconds; a share of the kills comes before a bot is ready. With
-    `until_double` a shop has nothing more to show once one of its legs was paid twice."""
+    """`personalities`: one shop for each. Times in seconds; a share of the kills comes before a bot is ready, another
+    share waits until a payment is under way. With `until_double` a shop has nothing more to show once one of its legs
+    was paid twice."""
 
     kills: int
     seed: int
@@ -44,6 +46,7 @@ class Plan:
     shortest_life: float = 0.05
     longest_life: float = 0.5
     killed_starting: float = 0.2
+    killed_paying: float = 0.3
     sale_every: float = 0.6
     finish_within: float = 60.0
     fault: str | None = None
@@ -172,11 +175,14 @@ class Campaign:
     async def _one_life(self, nursery: Nursery, shop: Shop, chance: random.Random) -> None:
         """From start to SIGKILL."""
         bot = await nursery.start(shop.config_path, self.plan.fault)
-        if chance.random() >= self.plan.killed_starting:
+        when = chance.random()
+        if when >= self.plan.killed_starting:
             begun = time.monotonic()
             await _ready(bot)
             # On a machine that is busy with other things a life must be longer to be as full.
             self._slowness = min(8.0, max(1.0, (time.monotonic() - begun) / USUAL_START_SECONDS))
+        if when >= 1 - self.plan.killed_paying:
+            await _paying(shop)
         await asyncio.sleep(self._slowness * chance.uniform(self.plan.shortest_life, self.plan.longest_life))
         assert bot.alive(), f"{shop.name} ended by itself:\n{bot.log[-4000:]}"
         bot.kill()
@@ -200,6 +206,13 @@ async def _ready(bot: Child) -> None:
         return bot.ready
 
     await until(ready, "the bot is ready", READY_WITHIN_SECONDS)
+
+
+async def _paying(shop: Shop) -> None:
+    """Returns when a request to pay is on its way, or none will be for a while."""
+    ends_at = time.monotonic() + PAYING_WITHIN_SECONDS
+    while time.monotonic() < ends_at and not _count(shop, "SELECT 1 FROM attempts WHERE state = 'sent'"):
+        await asyncio.sleep(0.02)
 
 
 def _count(shop: Shop, query: str) -> int:

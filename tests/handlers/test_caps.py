@@ -9,8 +9,8 @@ import pytest
 
 from handlers import payment
 from handlers.payment import Go, PaymentPolicy
-from ledger.states import AttemptState, EvidenceClass
-from storage import attempts
+from ledger.states import AttemptState, EvidenceClass, LegStatus
+from storage import attempts, legs
 from tests.handlers.desk import ANA, BOSS, Desk
 from tests.handlers.till import POLICY, Till
 
@@ -76,6 +76,23 @@ async def test_twenty_legs_side_by_side_pass_no_cap_together(till: Till, cap: st
     assert "1,100 sats" in told
 
 
+@pytest.mark.parametrize("cap", CAPS)
+async def test_a_leg_larger_than_a_cap_fails(owed: Till, cap: str) -> None:
+    """No empty hour ever lets it pass. Once the cap is raised it is planned again; one that just fits goes."""
+    owed.policy = capped(cap, 74_999)
+    assert await owed.open(3) is Go.DONE
+    leg = await owed.leg(3)
+    assert leg.status is LegStatus.FAILED
+    assert str(leg.reason).startswith("over the cap of 74,999 sats ")
+    for leg_id in (1, 2, 4):
+        await owed.paid(leg_id, leg_id)
+        owed.advance(86_401)
+    await owed.desk.ask(BOSS, "settlement.retry", settlement="S1")
+    await owed.desk.distribute()
+    owed.policy = capped(cap, 75_000)
+    await owed.paid(await owed.desk.count("SELECT max(id) FROM legs"), 5)
+
+
 @pytest.mark.parametrize(("cap", "seconds"), [("hour", 3_600), ("day", 86_400)])
 async def test_time_frees_what_was_paid(owed: Till, cap: str, seconds: int) -> None:
     owed.policy = capped(cap, 80_000)
@@ -125,7 +142,7 @@ async def test_a_cap_is_news_again_after_an_hour_without_it(owed: Till) -> None:
     assert len([text for text in await owed.told() if "an hour" in text]) == 1
     owed.advance(7_200)
     await owed.sent(1, 1)
-    owed.policy = capped("hour", 10_000)
+    owed.policy = capped("hour", 27_000)
     assert await owed.open(4) is Go.LATER
     assert len([text for text in await owed.told() if "an hour" in text]) == 2
 
@@ -228,3 +245,16 @@ async def test_a_payment_to_an_lp_names_the_lp(owed: Till) -> None:
 async def test_who_is_not_paid_here_is_not_frozen(owed: Till, name: str) -> None:
     assert (await owed.desk.refused(BOSS, "target.freeze", lp=name))["code"] == "not_found"
     assert await frozen(owed.desk) == []
+
+
+@pytest.mark.parametrize("cap", CAPS)
+async def test_what_waits_for_a_cap_is_looked_at_when_somebody_says_resume(owed: Till, cap: str) -> None:
+    """The cap was raised: nobody waits five minutes more. What waits for another reason waits on."""
+    owed.policy = capped(cap, 80_000)
+    await owed.paid(3, 3) if cap != "in_flight" else await owed.sent(3, 3)
+    assert await owed.open(4) is Go.LATER
+    assert (await owed.leg(4)).next_try_at > owed.now
+    far = await owed.leg(1)
+    await owed.desk.tx(lambda tx: legs.put_off(tx, far, next_try_at=owed.now + 60, reason="no route", counts=True))
+    await owed.desk.told(BOSS, "resume")
+    assert [(await owed.leg(leg_id)).next_try_at - owed.now for leg_id in (4, 1)] == [0, 60]

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from handlers import payment
+from handlers import holding, payment
 from handlers.payment import Go
+from ledger.facts import Violation
 from ledger.states import AttemptState, LegStatus
 from storage import holds
 from storage.db import Tx
@@ -123,6 +124,61 @@ async def test_an_operator_who_has_looked_can_live_with_it(damaged: Till) -> Non
     await desk.tx(
         lambda tx: tx.run("UPDATE attempts SET preimage = ? WHERE payment_hash = ?", (preimage(3), hash_of(3)))
     )
+
+
+@pytest.mark.parametrize("check", ["by itself", "by resume"])
+async def test_what_was_accepted_and_held_again_is_news_when_it_breaks(owed: Till, check: str) -> None:
+    """One msat too little, which an operator lives with, also when a payment changed the figures. It is mended, and a
+    month later the same account lacks a fortune."""
+
+    def found(detail: str) -> list[Violation]:
+        return [Violation("account", "assets:wallet:main", detail)]
+
+    async def hold(detail: str) -> bool:
+        return await owed.desk.tx(lambda tx: holding.hold_books(tx, found(detail), {BOSS}, owed.now))
+
+    async def checked(violations: list[Violation]) -> None:
+        by_itself = check == "by itself"
+        await owed.desk.tx(
+            lambda tx: holding.checked(tx, violations) if by_itself else holding.recheck(tx, violations, owed.now)
+        )
+
+    assert await hold("the journal has 5, it must be 6")
+    await owed.desk.ask(BOSS, "hold.lift", hold="books", reason="one msat", confirm=True)
+    assert not await hold("the journal has 7, it must be 8")
+    await checked(found("the journal has 7, it must be 8"))
+    assert not await hold("the journal has 7, it must be 8")
+    await checked([])
+    assert await hold("the journal has -90000000, it must be 8")
+    assert await names(owed) == ["books"]
+
+
+async def test_a_check_by_itself_lifts_no_hold(owed: Till) -> None:
+    broken = [Violation("account", "assets:wallet:main", "the journal has 5, it must be 6")]
+    await owed.desk.tx(lambda tx: holding.hold_books(tx, broken, {BOSS}, owed.now))
+    await owed.desk.tx(lambda tx: holding.checked(tx, []))
+    assert (await owed.desk.ask(BOSS, "status"))["holds"][0]["count"] == 1
+
+
+async def test_a_damaged_file_is_lifted_until_the_next_check(owed: Till) -> None:
+    """Whatever is damaged in it goes by one name: the operator has looked at an index, and then it can't be read."""
+    for detail in ("row 5 missing from index audit_who", "it can't be read to the end"):
+        broken = [Violation("file", "database", detail)]
+        assert await owed.desk.tx(lambda tx, broken=broken: holding.hold_books(tx, broken, {BOSS}, owed.now))  # type: ignore[misc]
+        assert detail in (await owed.desk.ask(BOSS, "status"))["holds"][0]["reason"]
+        await owed.desk.ask(BOSS, "hold.lift", hold="books", reason="only an index", confirm=True)
+        assert await names(owed) == []
+
+
+async def test_a_check_that_takes_too_long_is_told_once(owed: Till) -> None:
+    """Payments wait for it, so somebody must know; it is news again after a check that came to its end."""
+    for after, told in ((None, 1), (None, 1), ([], 2)):
+        if after is not None:
+            await owed.desk.tx(lambda tx, after=after: holding.checked(tx, after))  # type: ignore[misc]
+        await owed.desk.tx(lambda tx: holding.unchecked(tx, {BOSS}, owed.now))
+        assert [text.splitlines()[1][:40] for text in await owed.told()] == [
+            "Nothing new is paid until it is checked."
+        ] * told
 
 
 async def test_a_hold_of_another_kind_is_not_lifted_by_resume(owed: Till) -> None:

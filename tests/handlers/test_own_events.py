@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from bot.nostr import Keys
-from handlers import own_events, past
+from handlers import own_events, past, payment
 from handlers.own_events import Own
+from handlers.payment import Go
+from ledger.states import SettlementStatus
 from nwc.event import Event
-from storage import holds, outbox, relays
+from storage import holds, legs, outbox, relays
 from storage.db import Tx
 from tests.handlers.desk import ATM, BOSS, NOW
 from tests.handlers.till import Till
@@ -91,12 +93,14 @@ async def test_what_other_programs_sign_with_the_key_is_no_reason(owed: Till, ch
 async def test_what_books_said_that_were_thrown_away_is_no_reason(owed: Till) -> None:
     await begun(owed)
     assert await compared(owed, event(owed, at=owed.now - 60)) is None
+    await owed.sent(3, 1)
     later = await owed.desk.tx(lambda tx: own_events.compared_from(tx, TWO, owed.now))
     assert later == owed.now - 59
 
 
 async def test_what_nobody_here_signed_holds_payments_once(owed: Till) -> None:
     await begun(owed)
+    await owed.sent(3, 1)
     await compared(owed)
     owed.advance(7_200)
     assert await owed.desk.tx(lambda tx: own_events.compared_from(tx, ONE, owed.now)) == NOW + 1
@@ -138,4 +142,34 @@ async def test_while_it_is_held_for_an_older_reason_nothing_more_is_said(owed: T
 
 
 def test_a_coordinate_is_read_off_as_it_was_written(till: Till) -> None:
-    assert own_events.own(event(till, at=7)) == Own(outbox.coordinate_of(30_078, STRANGE, ATM), 7)
+    assert own_events.own(event(till, at=7)) == Own(outbox.coordinate_of(30_078, STRANGE, ATM), 7, "ab" * 32)
+
+
+async def test_receipts_from_before_the_books_ask_an_operator_about_their_payments(owed: Till) -> None:
+    """The database is lost, and a report comes back: nobody here can know what was paid for it. What nobody has
+    accepted before is paid at once."""
+    await begun(owed)
+    assert await owed.desk.tx(lambda tx: own_events.compared_from(tx, ONE, owed.now)) == 0
+    fresh = await owed.desk.cash_out(7)
+    old = (await owed.settlement(1)).payment_hash
+    assert await compared(owed, event(owed, f"bitspire-receipt:{old}", at=1_000)) is None
+    await owed.desk.distribute()
+    [first, *others] = [leg.id for leg in await owed.desk.tx(lambda tx: legs.of_settlement(tx, 1)) if leg.target]
+    assert await owed.open(first) is Go.DONE
+    assert {(await owed.leg(each)).reason for each in (first, *others)} == {payment.ACCEPTED_BEFORE}
+    assert (await owed.settlement(1)).status is SettlementStatus.ERRORED
+    assert any("S1 was accepted before these books were begun" in text for text in await owed.told())
+    paid = next(leg.id for leg in await owed.desk.tx(lambda tx: legs.of_settlement(tx, fresh)) if leg.target)
+    assert await owed.open(paid) is Go.YES
+    await owed.desk.ask(BOSS, "settlement.retry", settlement="S1", confirm=True)
+    await owed.desk.distribute()
+    again = await owed.desk.tx(lambda tx: [leg.id for leg in legs.of_settlement(tx, 1) if leg.status == "pending"])
+    assert [await owed.open(each) for each in again] == [Go.YES] * (1 + len(others))
+
+
+async def test_books_that_have_paid_ask_nobody_about_older_receipts(owed: Till) -> None:
+    await begun(owed)
+    await owed.sent(3, 1)
+    old = (await owed.settlement(1)).payment_hash
+    assert await compared(owed, event(owed, f"bitspire-receipt:{old}", at=1_000)) is None
+    assert await owed.open(4) is Go.YES

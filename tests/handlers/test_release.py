@@ -10,11 +10,14 @@ import pytest
 
 from handlers import payment
 from handlers.payment import Go
+from ledger.decide.attempt import WalletProfile
 from ledger.errors import Code, Refusal
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass, LegStatus, SettlementStatus
 from nwc.keys import npub_of
-from tests.handlers.desk import ANA, BOSS
+from storage import attempts, holds
+from storage.db import Tx
+from tests.handlers.desk import ANA, BOSS, key
 from tests.handlers.test_settlement_orders import a_partial, balance, give, status
 from tests.handlers.till import Till
 from tests.ledger.build import hash_of
@@ -60,6 +63,140 @@ async def test_what_waits_for_ever_is_released_and_paid_again(owed: Till, claime
     assert leg.next_try_at == owed.now + owed.policy.attempt.resend[0]
     assert await refused(owed, 3, 3) == (Code.BAD_STATE, "payment")
     await owed.paid(3, 4)
+
+
+async def look(till: Till, number: int, control: EvidenceClass) -> tuple[str, ...]:
+    """The wallet of now knows nothing of the payment; `control`: what it says of the one that it must know. What is
+    missing for a release after that."""
+    await till.learn(number, E.NEGATIVE)
+    await till.learn(number, E.NEGATIVE, source="list")
+    asked = till.now
+    if await till.desk.tx(lambda tx: attempts.control_hash(tx, found(tx, number))) is not None:
+        await till.desk.tx(lambda tx: payment.note_control(tx, hash_of(number), control, asked_at=asked, now=asked))
+    return await till.missing(number)
+
+
+def found(tx: Tx, number: int) -> Attempt:
+    attempt = attempts.get(tx, hash_of(number))
+    assert attempt is not None
+    return attempt
+
+
+async def control(till: Till, number: int) -> tuple[str, str] | None:
+    return await till.desk.tx(lambda tx: attempts.control_hash(tx, found(tx, number)))
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_connection_to_another_wallet_of_one_service_releases_nothing(owed: Till, same: bool) -> None:
+    """All wallets of one LNbits have one key. P3 is under way when the operator puts in another connection: only if
+    that finds what the one before has paid, its "not found" says anything of P3."""
+    await owed.connect(key("main client"), profile=WalletProfile.LNBITS)
+    await owed.paid(1, 1)
+    await owed.sent(3, 3)
+    owed.advance(60)
+    await owed.connect(key("another"), profile=WalletProfile.LNBITS)
+    await owed.paid(2, 2)  # by the new one: it says nothing of the old
+    assert await control(owed, 3) == (hash_of(1), "outgoing")
+    missing: tuple[str, ...] = ()
+    for _ in range(3):
+        owed.advance(4_000)
+        missing = await look(owed, 3, E.PROOF if same else E.NEGATIVE)
+    assert ((await owed.attempt(3)).state is A.RELEASED) is same, missing
+    await owed.sent(4, 4)
+    assert await control(owed, 4) == (hash_of(2), "outgoing")
+
+
+async def test_where_the_connection_before_paid_nothing_an_operator_decides(owed: Till) -> None:
+    """Nothing shows that it is the same wallet. What is sent now is judged by what this connection has shown."""
+    await owed.sent(3, 3)
+    customers = await owed.desk.tx(lambda tx: tx.one("SELECT payment_hash FROM settlements"))
+    assert customers is not None
+    assert await control(owed, 3) == (customers["payment_hash"], "incoming")
+    owed.advance(60)
+    await owed.connect(key("another"), profile=WalletProfile.LNBITS)
+    await owed.sent(4, 4)
+    assert [await control(owed, number) for number in (3, 4)] == [None, None]
+    await owed.paid(2, 2)
+    missing: tuple[str, ...] = ()
+    for _ in range(3):
+        owed.advance(4_000)
+        missing = await look(owed, 3, E.PROOF)
+    assert missing == ("a control look-up that finds a known payment",)
+    await release(owed, 3, 3)
+    await owed.connect(key("main client"))
+    assert await control(owed, 4) == (hash_of(2), "outgoing"), "by whom it was sent, whatever is configured now"
+
+
+async def test_what_another_connection_was_asked_counts_for_nothing(owed: Till) -> None:
+    """Half of what a release takes is there when the connection is exchanged, and the other wallet adds its part."""
+    await owed.connect(key("main client"), profile=WalletProfile.LNBITS)
+    await owed.paid(1, 1)
+    await owed.sent(3, 3)
+    owed.advance(4_300)
+    assert await look(owed, 3, E.PROOF) == ("two look-ups, 60 s apart, that find nothing",)
+    await owed.connect(key("another"), profile=WalletProfile.LNBITS)
+    owed.advance(60)
+    assert len(await look(owed, 3, E.NONE)) == 2
+    owed.advance(60)
+    assert await look(owed, 3, E.NONE) == ("a control look-up that finds a known payment",)
+
+
+@pytest.mark.parametrize(
+    ("said", "leaves"),
+    [
+        ([], False),
+        ([E.NEGATIVE], False),
+        ([E.PROOF], True),
+        ([E.PROOF, E.NONE], True),
+        ([E.PROOF, E.NEGATIVE], False),
+    ],
+)
+async def test_nothing_is_said_again_to_a_wallet_that_may_be_another(
+    owed: Till, said: list[EvidenceClass], leaves: bool
+) -> None:
+    """The same invoice would be paid from two wallets: there are payees who keep both."""
+
+    async def asked(cls: EvidenceClass) -> None:
+        await owed.desk.tx(lambda tx: payment.note_control(tx, hash_of(3), cls, asked_at=owed.now, now=owed.now))
+
+    await owed.paid(1, 1)
+    request = await owed.sent(3, 3)
+    await asked(E.PROOF)  # by the wallet that was there then
+    await owed.connect(key("another"))
+    for cls in said:
+        owed.advance(1)
+        await asked(cls)
+    again = await owed.desk.tx(lambda tx: payment.say_again(tx, hash_of(3), request.id, owed.policy, owed.now))
+    assert (again is not None) is leaves
+    owed.advance(600)
+    further = owed.request(3)
+    assert await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(3), further, owed.policy, owed.now)) is leaves
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_a_release_that_nobody_made_pays_nothing_again(owed: Till, claimed: bool) -> None:
+    """Somebody with an editor sets the attempt to released: its leg has another invoice only where the audit log and
+    the evidence bear that out."""
+    await owed.sent(3, 3)
+    if claimed:
+        await owed.learn(3, E.CLAIM)
+    owed.advance(600)
+    before = await owed.attempt(3)
+    await owed.desk.tx(lambda tx: set_state(tx, AttemptState.RELEASED))
+    assert await owed.open(3) is Go.LATER
+    held = await owed.desk.tx(lambda tx: holds.get(tx, holds.BOOKS))
+    assert held is not None
+    assert "released_without_evidence" in held.reason
+    await owed.desk.tx(lambda tx: set_state(tx, before.state))
+
+
+def set_state(tx: Tx, state: AttemptState) -> None:
+    """Without the trigger that knows better, which is back after it."""
+    trigger = tx.one("SELECT sql FROM sqlite_master WHERE name = 'attempts_changes'")
+    assert trigger is not None
+    tx.run("DROP TRIGGER attempts_changes")
+    tx.run("UPDATE attempts SET state = ?", (state.value,))
+    tx.run(trigger["sql"])
 
 
 async def test_who_said_it_and_why_is_kept(owed: Till) -> None:

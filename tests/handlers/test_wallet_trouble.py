@@ -8,7 +8,7 @@ from handlers import wallet_trouble
 from handlers.payment import Go
 from handlers.wallet_test import found_text
 from ledger.decide.attempt import WalletProfile, resend_due
-from ledger.states import AttemptState, EvidenceClass
+from ledger.states import AttemptState, EvidenceClass, LegStatus
 from nwc.messages import ErrorAnswer
 from nwc.profile import Found, Looks
 from storage import attempts, wallets
@@ -106,6 +106,30 @@ async def test_the_operator_is_told_once_an_hour(owed: Till) -> None:
     await owed.desk.distribute()
     await refuse(owed, "RESTRICTED", leg_id=5, number=5)
     assert len(await owed.told()) == 3
+
+
+async def test_each_cause_is_told_of_for_itself(owed: Till) -> None:
+    """The connection was denied, then allowed again, and ten seconds later its budget was used up: who was told of
+    the one knows nothing of the other. Of one that comes again after `resume` he is told again, too."""
+    for number, (code, words) in enumerate(
+        [("UNAUTHORIZED", "revoked"), ("QUOTA_EXCEEDED", "budget"), ("UNAUTHORIZED", "revoked")], 1
+    ):
+        before = len(await owed.told())
+        await refuse(owed, code, leg_id=number, number=number)
+        (told,) = (await owed.told())[before:]
+        assert words in told
+        await owed.desk.told(BOSS, "resume")
+        owed.advance(10)
+
+
+async def test_a_rotated_connection_is_told_of_anew(owed: Till) -> None:
+    """What was told was said of the connection before."""
+    known = await wallet(owed)
+    keys = {"wallet_pubkey": known.wallet_pubkey, "client_pubkey": known.client_pubkey[::-1]}
+    await refuse(owed, "UNAUTHORIZED", leg_id=1, number=1)
+    await owed.desk.tx(lambda tx: wallets.register(tx, "main", now=owed.now, **keys))
+    await refuse(owed, "UNAUTHORIZED", leg_id=2, number=2)
+    assert len(await owed.told()) == 2
 
 
 async def test_a_second_refusal_while_paused_is_no_news(owed: Till) -> None:
@@ -283,7 +307,7 @@ async def test_what_a_wallet_did_not_even_try_may_be_said_again(owed: Till, code
 
 
 async def test_a_wallet_that_refuses_what_was_said_again_is_paused_again(owed: Till) -> None:
-    """Nobody is told twice within the hour. An answer that comes twice counts once."""
+    """Told again, for it was resumed by hand. An answer that comes twice counts once."""
     request = await owed.sent(3, 1)
     await owed.answer(request, "RATE_LIMITED")
     await owed.desk.told(BOSS, "resume")
@@ -294,7 +318,35 @@ async def test_a_wallet_that_refuses_what_was_said_again_is_paused_again(owed: T
     owed.advance(1)
     assert await owed.answer(request, "RATE_LIMITED") == (hash_of(1), True)
     assert await paused(owed) == "rate_limited"
-    assert len(await owed.told()) == 1
+    assert len(await owed.told()) == 2
+
+
+@pytest.mark.parametrize("groundless", [True, False])
+async def test_a_payment_that_is_always_refused_ends(owed: Till, groundless: bool) -> None:
+    """The wallet has enough and says that it has not, for it finds no way to this payee: each such refusal is a try in
+    the end. A real lack is none, nor is it while another payment may be taking the sats."""
+    for number in range(3, 3 + owed.policy.max_attempts):
+        request = await owed.sent(3, number)
+        await owed.answer(request, "INSUFFICIENT_BALANCE")
+        await owed.balance(5_000_000 if groundless else 75_000)
+        owed.advance(4_000)
+        await owed.balance(5_000_000)
+        await owed.release(number)
+        owed.advance(300)
+    leg = await owed.leg(3)
+    assert (leg.status, leg.tries) == (
+        (LegStatus.FAILED, owed.policy.max_attempts - 1) if groundless else ("pending", 0)
+    )
+
+
+async def test_what_is_on_its_way_may_be_what_the_wallet_lacks(owed: Till) -> None:
+    """75,000 of its 100,000 sats are under way, and it tells them as its own until they have arrived."""
+    await owed.sent(3, 3)
+    request = await owed.sent(4, 4)
+    await owed.answer(request, "INSUFFICIENT_BALANCE")
+    await owed.balance(100_000)
+    await owed.release(4)
+    assert (await owed.leg(4)).tries == 0
 
 
 async def due(till: Till) -> str | None:
@@ -465,3 +517,15 @@ async def test_a_profile_that_is_found_holds_for_what_is_sent_later(owed: Till) 
     await find(lnbits, repays=False)
     await owed.desk.tx(lambda tx: wallets.forget_named_profile(tx, "main"))
     assert (await wallet(owed)).profile is lnbits
+
+
+async def test_a_profile_that_is_found_by_a_clock_that_went_back(owed: Till) -> None:
+    """What is open was sent by a clock that was ahead: by the times it would come after the profile."""
+    await owed.sent(3, 3)
+    owed.advance(-HOUR)
+    await owed.desk.tx(
+        lambda tx: wallets.find_profile(tx, "main", WalletProfile.LNBITS, "{}", repays=False, now=owed.now)
+    )
+    found = await owed.desk.tx(lambda tx: attempts.dossier(tx, hash_of(3), -1))
+    assert found is not None
+    assert found.profile is WalletProfile.UNKNOWN

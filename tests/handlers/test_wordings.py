@@ -7,7 +7,7 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from handlers import fixed_mode, missing_reports, past, reconciliation, relay_trouble, replies, wallet_trouble
+from handlers import fixed_mode, holding, missing_reports, past, reconciliation, relay_trouble, replies, wallet_trouble
 from handlers.context import Relay
 from handlers.fixed_mode import FixedMode
 from handlers.payment import Go
@@ -17,7 +17,7 @@ from ledger.facts import Violation
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Listing
 from nwc.keys import npub_of
-from storage import sequences, wallets
+from storage import accepted_before, forgotten, legs, sequences, wallets
 from storage.db import Tx
 from tests.handlers.desk import ANA, ATM2, BEN, BOSS, LIVE, Desk, desks
 from tests.handlers.guides import Replay, turns
@@ -60,6 +60,7 @@ async def _seldom(till: Till) -> None:
     await till.answer(await till.sent(2, 2), "RATE_LIMITED")
     await _reaches_its_caps(till)
     await _differs(desk)
+    await _begins_anew(till)
     await _is_restored(till)
     await _comes_and_goes(till)
 
@@ -79,21 +80,44 @@ async def _comes_and_goes(till: Till) -> None:
 
 async def _reaches_its_caps(till: Till) -> None:
     await till.desk.tx(lambda tx: wallets.resume(tx, "main"))
-    for cap in ("day", "hour", "in_flight"):
-        till.policy = replace(POLICY, **{f"max_{cap}_sats": 1})  # type: ignore[arg-type]
+    for cap in ("day", "hour", "in_flight"):  # P3 is under way with 75,000 sats
+        till.policy = replace(POLICY, **{f"max_{cap}_sats": 80_000})  # type: ignore[arg-type]
         assert await till.open(4) is Go.LATER
+    till.policy = POLICY
+    await till.desk.tx(lambda tx: holding.unchecked(tx, {BOSS}, till.now))
+
+
+async def _begins_anew(till: Till) -> None:
+    """The books have accepted nothing, and paid nothing; receipts and the wallet's list show that a bot has."""
+    found = await till.settlement(await till.desk.cash_out(8, platform_fee_sats=3_000))
+    await till.desk.distribute()
+    [leg, *_] = await till.desk.tx(lambda tx: legs.of_settlement(tx, found.id))
+    strange = replace(fact(78), wallet=leg.wallet, amount_msat=leg.due_msat)
+
+    def work(tx: Tx) -> None:
+        accepted_before.add(tx, [found.payment_hash])
+        forgotten.put(tx, strange, known_purpose=False, settled=True, now=till.now)
+
+    await till.desk.tx(work)
+    assert await till.open(leg.id) is Go.LATER
+    await till.desk.tx(lambda tx: forgotten.drop(tx, strange.payment_hash))
+    assert await till.open(leg.id) is Go.DONE
 
 
 async def _is_restored(till: Till) -> None:
-    """Its witness tells of all that was sent: it goes on by itself."""
+    """Its witness tells of all that was sent: it goes on by itself once it is known what for."""
     strange = replace(fact(77), created_at=till.now)
+    found = await till.settlement(1)
+    planned_otherwise = replace(fact(79), settlement=found.payment_hash, created_at=till.now)
 
     def work(tx: Tx) -> None:
         witness = till.desk.db.witness
-        witness.write([strange], None)
+        witness.write([strange, planned_otherwise], None)
         past.begin(tx, witness, {BOSS}, till.now)
         nothing = Listing((), True)
         past.note_lists(tx, "main", nothing, nothing, counts=True, now=till.now)
+        assert not past.finish(tx, ["main"], {BOSS}, till.now)
+        forgotten.drop(tx, strange.payment_hash)
         assert past.finish(tx, ["main"], {BOSS}, till.now)
 
     await till.desk.tx(work)

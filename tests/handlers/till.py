@@ -15,6 +15,7 @@ from handlers import payment, proof, settlement, wallet_trouble
 from handlers.payment import Go, PaymentPolicy
 from handlers.proof import WalletWord
 from handlers.settlement import Received
+from ledger.decide.attempt import WalletProfile
 from ledger.model import Attempt, Leg, Settlement
 from ledger.states import AttemptState, EvidenceClass, SettlementStatus
 from nwc.event import Event
@@ -23,11 +24,11 @@ from nwc.keys import npub_of
 from nwc.messages import ErrorAnswer, Transaction
 from nwc.proof_of_payment import Payment, PaymentCheck
 from nwc.requests import SignedRequest
-from storage import attempts, legs, settlements
+from storage import attempts, legs, settlements, wallets
 from storage.attempts import NewAttempt
 from storage.db import Tx
 from storage.verify import Report, check_books
-from tests.handlers.desk import ATM, ATM2, BOSS, SETTINGS, Desk
+from tests.handlers.desk import ATM, ATM2, BOSS, SETTINGS, Desk, key
 from tests.ledger.build import hash_of, preimage
 from tests.nwc.made import invoice
 
@@ -71,6 +72,8 @@ class Till:
 
     desk: Desk
     policy: PaymentPolicy = POLICY
+    client: str = key("main client")
+    """The key of the connection to the wallet `main`."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -79,6 +82,16 @@ class Till:
 
     def advance(self, seconds: int) -> None:
         self.desk.now += seconds
+
+    async def connect(self, client: str, *, profile: WalletProfile = WalletProfile.UNKNOWN) -> None:
+        """The bot is started with another connection to the wallet `main`, by the same service."""
+
+        def work(tx: Tx) -> None:
+            wallets.register(tx, "main", wallet_pubkey=key("main"), client_pubkey=client, now=self.now)
+            wallets.set_profile(tx, "main", profile)
+
+        await self.desk.tx(work)
+        self.client = client
 
     async def with_second_machine(self) -> None:
         """Ericeira, with a wallet of its own."""
@@ -170,7 +183,7 @@ class Till:
 
     def request(self, number: int, *, life: int = 600) -> SignedRequest:
         tags = (("expiration", str(self.now + life)),)
-        event = Event(self._id("request"), "ab" * 32, self.now, 23_194, tags, "sealed", "00" * 64)
+        event = Event(self._id("request"), self.client, self.now, 23_194, tags, "sealed", "00" * 64)
         return SignedRequest(event, hash_of(number), self.now + life)
 
     async def sent(self, leg_id: int, number: int) -> SignedRequest:

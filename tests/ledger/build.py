@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ledger.decide.attempt import Request
+from ledger.decide.attempt import Request, Seen
 from ledger.facts import AttemptFacts, LegFacts, SettlementFacts
 from ledger.fees import FeeRates, TxType
 from ledger.model import (
@@ -25,7 +25,7 @@ from ledger.model import (
     SplitRule,
     SplitShare,
 )
-from ledger.states import AttemptState, LegStatus, LegType, SettlementStatus
+from ledger.states import AttemptState, EvidenceClass, LegStatus, LegType, SettlementStatus
 
 T = 1_790_000_000
 HASH = "ab" * 32
@@ -207,9 +207,21 @@ def request(number: int = 1, **changes: Any) -> Request:
 
 
 def with_requests(made: Attempt, *requests: Request) -> AttemptFacts:
-    """With one request where it needs one and none is given."""
+    """With one request where it needs one and none is given, and with what its state rests on."""
     sent = made.state not in (AttemptState.READY, AttemptState.DROPPED)
-    return AttemptFacts(made, requests or ((request(),) if sent else ()))
+    claims = (seen(EvidenceClass.CLAIM, "lookup"),) if made.state is AttemptState.CLAIMED else ()
+    released = made.state is AttemptState.RELEASED
+    return AttemptFacts(
+        made,
+        requests or ((request(),) if sent else ()),
+        (seen(EvidenceClass.NEGATIVE, "operator"),) if released else claims,
+        release_logged=released,
+    )
+
+
+def seen(cls: EvidenceClass, source: str, after: int = 0) -> Seen:
+    """Asked so many seconds after the expiry of `attempt`."""
+    return Seen(cls, source, T + 3_600 + after, T + 3_600 + after)
 
 
 def leg_facts(made: Leg, attempts: Iterable[Attempt] = ()) -> LegFacts:

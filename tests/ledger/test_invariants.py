@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledger import invariants
+from ledger.decide.attempt import Seen
 from ledger.facts import (
     AttemptFacts,
     CreditFacts,
@@ -32,7 +33,7 @@ from ledger.invariants import (
     check_wallet_settlements,
 )
 from ledger.model import Attempt, Leg, Settlement
-from ledger.states import AttemptState, DepositStatus, LegStatus, LegType, SettlementStatus
+from ledger.states import AttemptState, DepositStatus, EvidenceClass, LegStatus, LegType, SettlementStatus
 from tests.ledger.build import (
     HASH,
     LANDED,
@@ -46,11 +47,12 @@ from tests.ledger.build import (
     preimage,
     request,
     scaled,
+    seen,
     settlement,
     with_requests,
 )
 
-A, L, S = AttemptState, LegStatus, SettlementStatus
+A, E, L, S = AttemptState, EvidenceClass, LegStatus, SettlementStatus
 DONE: dict[str, Any] = {"status": L.COMPLETED, "completed_at": T}
 
 
@@ -171,8 +173,43 @@ def test_a_request_of_an_attempt_that_was_never_sent(state: AttemptState) -> Non
 
 @pytest.mark.parametrize("state", [A.SENT, A.CLAIMED, A.RELEASED])
 def test_sent_without_stored_bytes(state: AttemptState) -> None:
-    assert attempt_with(attempt(state=state)) == ["sent_without_request"]
-    assert attempt_with(attempt(state=state, sent_at=None), request()) == ["sent_without_request"]
+    good = with_requests(attempt(state=state))
+    unsent = replace(good, attempt=attempt(state=state, sent_at=None))
+    for bad in (replace(good, requests=()), unsent):
+        assert names(check_leg(LegFacts(leg(), (bad,)))) == ["sent_without_request"]
+
+
+BY_RULE = (
+    seen(E.NEGATIVE, "lookup"),
+    seen(E.AMBIGUOUS, "lookup", 1),
+    seen(E.NEGATIVE, "list", 2),
+    seen(E.PROOF, "control", 3),
+    seen(E.NEGATIVE, "verify", 4),
+)
+NO_WORD = "what its wallet said does not bear the release"
+
+
+@pytest.mark.parametrize("lacking", [None, *BY_RULE], ids=lambda one: one.source if one else "nothing")
+def test_a_release_rests_on_what_was_seen(lacking: Seen | None) -> None:
+    """All of it, after the expiry, and with its line in the audit log: a row that was changed by hand has neither."""
+    made = attempt(state=A.RELEASED, verify_url="https://example.com/verify")
+    evidence = tuple(one for one in BY_RULE if one is not lacking)
+    found = replace(with_requests(made), evidence=evidence)
+    says = [] if lacking is None else [Violation("released_without_evidence", made.payment_hash, NO_WORD)]
+    assert list(check_leg(LegFacts(leg(), (found,)))) == says
+    early = replace(found, evidence=tuple(replace(one, asked_at=one.asked_at - 100) for one in evidence))
+    assert names(check_leg(LegFacts(leg(), (early,)))) == ["released_without_evidence"]
+    unlogged = replace(found, evidence=BY_RULE, release_logged=False)
+    assert [one.detail for one in check_leg(LegFacts(leg(), (unlogged,)))] == [
+        "the audit log has no word of its release"
+    ]
+
+
+def test_a_claim_rests_on_a_claim() -> None:
+    claimed = with_requests(attempt(state=A.CLAIMED))
+    assert check_leg(LegFacts(leg(), (claimed,))) == ()
+    only_asked = replace(claimed, evidence=(seen(E.NEGATIVE, "lookup"),))
+    assert names(check_leg(LegFacts(leg(), (only_asked,)))) == ["claimed_without_evidence"]
 
 
 def test_a_request_that_outlives_its_invoice() -> None:
@@ -563,14 +600,22 @@ def test_another_currency() -> None:
     assert check_enrolment(nothing) == ()
 
 
+def credit(amount: int, used: int) -> CreditFacts:
+    return CreditFacts("platform", amount, used, HASH, surplus_sats=amount)
+
+
+@pytest.mark.parametrize(("paid", "for_what"), [(None, "no second payment"), (9, "9 sats paid twice")])
+def test_a_credit_is_what_was_paid_twice(paid: int | None, for_what: str) -> None:
+    found = check_credits([replace(credit(10, 0), surplus_sats=paid)], [])
+    assert found == (Violation("credit", HASH, f"10 sats owed for {for_what}"),)
+
+
 def test_credits_are_used_by_standing_legs_alone() -> None:
     legs = [leg(credit_sats=30), leg(credit_sats=20, **DONE), leg(credit_sats=5, status=L.REFUNDED)]
-    assert check_credits([CreditFacts("platform", 40, 40), CreditFacts("platform", 20, 15)], legs) == ()
-    assert check_credits([CreditFacts("platform", 40, 0)], []) == ()
+    assert check_credits([credit(40, 40), credit(20, 15)], legs) == ()
+    assert check_credits([credit(40, 0)], []) == ()
     voided = [*legs, leg(credit_sats=1, status=L.VOIDED)]
-    assert check_credits([CreditFacts("platform", 99, 56)], voided) == (
-        Violation("credit", "platform", "56 sats used, 55 set off"),
-    )
+    assert check_credits([credit(99, 56)], voided) == (Violation("credit", "platform", "56 sats used, 55 set off"),)
     assert check_credits([], [leg(credit_sats=1, payee="lp:1")]) == (
         Violation("credit", "lp:1", "0 sats used, 1 set off"),
     )
@@ -578,7 +623,7 @@ def test_credits_are_used_by_standing_legs_alone() -> None:
 
 @pytest.mark.parametrize("used", [-1, 11])
 def test_a_credit_is_used_up_to_its_amount(used: int) -> None:
-    found = check_credits([CreditFacts("platform", 10, used)], [leg(credit_sats=used)])
+    found = check_credits([credit(10, used)], [leg(credit_sats=used)])
     assert found == (Violation("credit", "platform", f"{used} used of 10 sats"),)
 
 
@@ -601,6 +646,14 @@ def test_what_the_wallets_list_may_lack_or_have_too_much() -> None:
     assert check_wallet([WalletRow(HASH, True, 6)], {}, set()) == (
         Violation("unexplained_payment", HASH, "6 msat went out"),
     )
+
+
+def test_a_wallet_that_lists_what_left_it_with_the_fee() -> None:
+    """5 msat paid, 2 for the way. Another sum is another sum, and what comes in has no fee."""
+    for amount_msat, expected in ((5, []), (7, []), (6, ["wallet_amount"]), (3, ["wallet_amount"])):
+        assert names(check_wallet([WalletRow(HASH, True, amount_msat, 2)], {HASH: 5}, set())) == expected
+    assert names(check_wallet_settlements([WalletRow(hash_of(2), True, 11, 2)], PROVEN[1:], set())) == []
+    assert names(check_wallet_settlements([WalletRow(hash_of(1), False, 7, 2)], PROVEN[:1], set())) == ["wallet_amount"]
 
 
 PROVEN = [ProvenFacts("S1", WalletRow(hash_of(1), False, 5)), ProvenFacts("S2", WalletRow(hash_of(2), True, 9))]
@@ -659,7 +712,7 @@ def test_good_changes(before: dict[str, State], after: dict[str, State]) -> None
         ({"S1": S.PROCESSED}, {"S1": S.PROCESSING}, "processed to processing"),
         ({"P1": L.COMPLETED}, {"P1": L.PENDING}, "completed to pending"),
         ({"P1": L.VOIDED}, {"P1": L.COMPLETED}, "voided to completed"),
-        ({"a": A.DROPPED}, {"a": A.SENT}, "dropped to sent"),
+        ({"a": A.DROPPED}, {"a": A.READY}, "dropped to ready"),
         ({"a": A.SETTLED}, {"a": A.RELEASED}, "settled to released"),
         ({"D1": DepositStatus.CONFIRMED}, {"D1": DepositStatus.PENDING}, "confirmed to pending"),
         ({"D1": DepositStatus.CONFIRMED}, {"D1": DepositStatus.DELETED}, "confirmed to deleted"),

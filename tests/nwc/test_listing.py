@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from nwc.listing import PAGE_ROWS, read_all
+from nwc.listing import MAX_LOST_PAGES, PAGE_ROWS, PAGE_TRIES, read_all
 from nwc.messages import Transaction, TransactionPage
-from nwc.trouble import WalletSilent
+from nwc.trouble import WalletError, WalletGarbled, WalletSilent, WalletTrouble
 from tests.nwc.made import NOW
 
 
@@ -147,11 +147,58 @@ async def test_a_new_payment_between_two_pages_loses_nothing() -> None:
 
 
 async def test_what_the_wallet_raises_goes_through() -> None:
+    """A first page that does not come is not asked for again here: the wallet may be down."""
+    asked = []
+
     async def ask(offset: int, limit: int, until: int) -> TransactionPage:
+        asked.append(offset)
         raise WalletSilent("no answer")
 
     with pytest.raises(WalletSilent):
         await read_all(ask, NOW)
+    assert asked == [0]
+
+
+class Lossy(Book):
+    """Of its first pages every one is lost so often; those after are not."""
+
+    def __init__(self, rows: list[Transaction], *, times: int, lost_pages: int, trouble: WalletTrouble) -> None:
+        super().__init__(rows)
+        self.trouble = trouble
+        self.losses = [0, *[times] * lost_pages, *[0] * len(rows)]
+        self.requests = 0
+
+    async def ask(self, offset: int, limit: int, until: int) -> TransactionPage:
+        self.requests += 1
+        if self.losses[len(self.asked)]:
+            self.losses[len(self.asked)] -= 1
+            raise self.trouble
+        return await super().ask(offset, limit, until)
+
+
+@pytest.mark.parametrize("trouble", [WalletSilent("lost"), WalletGarbled("mangled")])
+async def test_a_lost_page_is_asked_for_again(trouble: WalletTrouble) -> None:
+    """Of 300 rows some page is lost nearly always where one answer in twenty is: the list would never be read."""
+    book = Lossy(rows_of(300), times=PAGE_TRIES - 1, lost_pages=5, trouble=trouble)
+    found = await read_all(book.ask, NOW)
+    assert (found.complete, list(found.rows)) == (True, book.rows)
+    assert book.requests == len(book.asked) + 5 * (PAGE_TRIES - 1)
+
+
+@pytest.mark.parametrize(
+    ("times", "lost_pages", "trouble", "requests"),
+    [
+        (PAGE_TRIES, 1, WalletSilent("lost"), 1 + PAGE_TRIES),
+        (1, MAX_LOST_PAGES + 1, WalletSilent("lost"), 2 * (MAX_LOST_PAGES + 1)),
+        (1, 1, WalletError("RATE_LIMITED", "slow down"), 2),
+    ],
+)
+async def test_not_for_ever(times: int, lost_pages: int, trouble: WalletTrouble, requests: int) -> None:
+    """Not one page, not the whole list, and what the wallet refuses not at all."""
+    book = Lossy(rows_of(60), times=times, lost_pages=lost_pages, trouble=trouble)
+    with pytest.raises(type(trouble)):
+        await read_all(book.ask, NOW, page_rows=1)
+    assert book.requests == requests
 
 
 async def test_ten_rows_may_be_a_full_page() -> None:

@@ -261,6 +261,9 @@ class SimRelays:
     def caught_up(self, _: str) -> dict[str, int]:
         return {}
 
+    def catching_up(self) -> frozenset[str]:
+        return frozenset()  # it keeps nothing
+
     async def publish(self, event: Event, *_: Any, **__: Any) -> PublishResult:
         self._life.point("before an event of ours")
         accepted = self._life.world.from_bot(event)

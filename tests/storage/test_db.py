@@ -134,6 +134,54 @@ async def test_a_second_owner_is_refused_at_once(db: Database) -> None:
         await Database.open(db.path)
 
 
+async def test_a_second_owner_by_another_name_is_refused(db: Database, tmp_path: Path) -> None:
+    """A symbolic link names the same file, so it is the same lock. A hard link would have a lock, a log and a witness
+    of its own: with one there is no start, by either name."""
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(db.path)
+    with pytest.raises(AlreadyRunning, match="another satmachine"):
+        await Database.open(link)
+    await db.close()
+    again = await Database.open(link)
+    assert (again.path, again.witness.path.parent) == (db.path, tmp_path)
+    await again.close()
+    (tmp_path / "hard.db").hardlink_to(db.path)
+    for path in (db.path, tmp_path / "hard.db"):
+        with pytest.raises(StorageError, match="hard link"):
+            await Database.open(path)
+
+
+async def test_a_write_waits_while_another_program_writes(db: Database) -> None:
+    """Somebody at `sqlite3` typed BEGIN IMMEDIATE and went for coffee: what is written meanwhile waits, and is all
+    there when he is done."""
+    await _impatient(db)
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        works = [asyncio.create_task(db.write(lambda tx, n=n: meta.put(tx, f"k{n}", "v"))) for n in range(3)]  # type: ignore[misc]
+        done, _ = await asyncio.wait(works, timeout=0.1)
+        assert not done
+        other.execute("ROLLBACK")
+    await asyncio.gather(*works)
+    assert await db.read(lambda tx: [meta.get(tx, f"k{n}") for n in range(3)]) == ["v"] * 3
+
+
+async def test_another_program_that_writes_for_ever_ends_the_bot(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one sentence, and exit code 1: what starts it again starts it once it can be started."""
+    await _impatient(db)
+    monkeypatch.setattr("storage.db.BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageBroken, match="another program is writing into"):
+            await db.write(lambda tx: meta.put(tx, "word", "said"))
+        assert db.failed.done()
+
+
+async def _impatient(db: Database) -> None:
+    """SQLite itself doesn't wait for the other program."""
+    await db.write(lambda tx: tx.all("PRAGMA busy_timeout = 0"))
+
+
 async def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     program = (

@@ -111,6 +111,9 @@ def test_a_damaged_one_is_mended_by_the_next_line(path: Path) -> None:
     witness.write([fact(5)], MARK)
     witness.close()
     assert read(path) == (Trust.GOOD, [0, 2, 3, 5])
+    [kept] = path.parent.glob("*.damaged-*")  # for whoever wants to know what it said
+    assert b'"leg":9,' in kept.read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_rewriting_leaves_out_what_is_over_in_one_step(path: Path) -> None:
@@ -160,4 +163,23 @@ async def test_a_witness_that_can_not_be_written_stops_everything(
     assert db.failed.done()
     with pytest.raises(StorageBroken):
         await db.write(lambda tx: None)
+    monkeypatch.undo()
     await db.close()
+    assert read(witness_path(db.path)) == (Trust.NONE, [])
+
+
+def test_after_a_line_that_failed_none_is_added(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk was full for a moment: what is not in the witness has not left, and no half of it stands there."""
+    witness, before = Witness(path), path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdatasync", full)
+    with pytest.raises(OSError, match="No space"):
+        witness.write([fact(7)], None)
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="an earlier line"):
+        witness.write([fact(8)], None)
+    witness.close()
+    assert path.read_bytes() == before

@@ -15,6 +15,15 @@ TEXTS: Final[dict[str, str]] = {
     "If you have looked and can live with it: hold lift books REASON": (
         "Si usted lo revisó y puede vivir con eso: hold lift books RAZÓN"
     ),
+    "Somebody else has written into the database, and to check all of it took too long.": (
+        "Alguien más escribió en la base de datos, y comprobarla entera tardó demasiado."
+    ),
+    "Nothing new is paid until it is checked. It is tried again, and what is on its way is followed up.": (
+        "No se paga nada nuevo hasta comprobarla. Se intenta otra vez, y lo que va en camino se sigue."
+    ),
+    "If it lasts, have somebody at the server look: satmachine verify": (
+        "Si dura, que alguien revise en el servidor: satmachine verify"
+    ),
     "Held since {time} UTC: {why}": "Retenido desde {time} UTC: {why}",
     "Payments go on although this was found. Whoever is paid wrongly by it, you answer for.": (
         "Los pagos siguen aunque se encontró esto. Si alguien recibe un mal pago por eso, usted responde."

@@ -23,6 +23,12 @@ TEXTS: Final[dict[str, str]] = {
     "{count} of these payments still wait for their transaction: forgotten list": (
         "{count} de esos pagos todavía esperan su transacción: forgotten list"
     ),
+    "All wallets were asked what they sent since the backup.": (
+        "Se preguntó a todas las billeteras qué enviaron desde el respaldo."
+    ),
+    "Payments go on when each has met its transaction, or you have said of each what it was.": (
+        "Los pagos siguen cuando cada uno haya encontrado su transacción, o cuando usted haya dicho de cada uno qué era."
+    ),
     "All wallets were asked what they sent since the backup. Nothing more is paid until you say so.": (
         "Se preguntó a todas las billeteras qué enviaron desde el respaldo. "
         "No se paga nada más hasta que usted lo diga."
@@ -100,4 +106,19 @@ TEXTS: Final[dict[str, str]] = {
     "a payment that these books forgot may be this one: forgotten list": (
         "un pago que estos libros olvidaron puede ser este: forgotten list"
     ),
+    "the transaction was accepted before these books were begun: this may have been paid": (
+        "la transacción se aceptó antes de que se empezaran estos libros: esto puede estar pagado"
+    ),
+    "{payment} and others like it wait: wallet {wallet} shows payments that are not in the books and may be these.": (
+        "{payment} y otros como ese esperan: la billetera {wallet} muestra pagos que no están en los libros y pueden "
+        "ser estos."
+    ),
+    "Say of each what it was: forgotten list": "Diga de cada uno qué fue: forgotten list",
+    "{settlement} was accepted before these books were begun: what is owed for it may have been paid.": (
+        "{settlement} se aceptó antes de que se empezaran estos libros: lo que se debe por ella puede estar pagado."
+    ),
+    "It is not paid until you have looked into the wallet: show {settlement}": (
+        "No se paga hasta que usted haya mirado la billetera: show {settlement}"
+    ),
+    "To pay it: settlement retry {settlement}": "Para pagarla: settlement retry {settlement}",
 }

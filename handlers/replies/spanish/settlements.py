@@ -105,6 +105,9 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "payment hash {end} came again with other amounts": "el hash de pago {end} llegó otra vez con otros montos",
     "this payment is settlement S{id} of another machine": "este pago es la transacción S{id} de otro cajero",
+    "this payment is our own, from before a restore: no customer made it": (
+        "este pago es nuestro, de antes de restaurar una copia: no lo hizo un cliente"
+    ),
     "this payment is our own, of P{id}: no customer made it": "este pago es nuestro, de P{id}: no lo hizo un cliente",
     "this payment is our own, P{id}: no customer made it": "este pago es nuestro, P{id}: no lo hizo un cliente",
     "this payment lies in wallet {wallet}, not in the machine's own": (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from storage.db import Database, Tx
 from storage.facts import Facts
 from storage.verify import MAX_LISTED, Report, check_books, verify_file
 from tests.bot.commands.conftest import Place, run
-from tests.handlers.desk import BEN, BOSS, Desk
+from tests.handlers.desk import BEN, BOSS, SUPER, Desk
+
+SPLIT_LEG, LP_LEG = 2, 4
+"""Open ones of the first settlement."""
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,7 @@ async def keep_books(path: Path) -> None:
     await desk.with_lp()
     await desk.with_lp(BEN, "ben", deposited="1500.00")
     await desk.ask(BOSS, "splits.set", confirm=True, legs="60% ana@example.com + 40% ben@example.com")
+    await desk.ask(SUPER, "platform.set", target="fees@example.com")
     for number in (1, 2, 3):
         await desk.cash_out(number)
     await desk.distribute()
@@ -63,13 +68,23 @@ def end_some_legs(tx: Tx) -> None:
 
 def altered(path: Path, *statements: str) -> Report:
     """What is said of books after somebody with an editor was at them."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        raw.execute("PRAGMA ignore_check_constraints = ON")
-        for (trigger,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            raw.execute(f"DROP TRIGGER {trigger}")
+    with edited(path) as raw:
         for statement in statements:
             assert raw.execute(statement).rowcount > 0, statement
     return verify_file(path)
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[sqlite3.Connection]:
+    """By somebody who leaves no trace of it in the schema."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA ignore_check_constraints = ON")
+        triggers = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            raw.execute(f"DROP TRIGGER {name}")
+        yield raw
+        for _, made in triggers:
+            raw.execute(made)
 
 
 async def test_books_that_agree(kept: Path, place: Place) -> None:
@@ -115,6 +130,17 @@ async def test_books_that_do_not(kept: Path, place: Place) -> None:
         ("UPDATE settlements SET exchange_rate = 'much' WHERE id = 3", "unreadable", "S3"),
         ("UPDATE deposits SET status = 'lost' WHERE id = 2", "unreadable", "D2"),
         ("UPDATE legs SET lp_id = 99 WHERE lp_id = 2", "file", None),
+        ("UPDATE lps SET target = 'evil@example.com' WHERE id = 1", "target", "L1"),
+        ("UPDATE lps SET next_target = 'evil@example.com', next_target_at = 1 WHERE id = 2", "target", "L2"),
+        ("UPDATE platform SET target = 'evil@example.com'", "target", "platform"),
+        ("UPDATE platform SET cash_in_ppm = 900000", "target", "platform fees"),
+        ("UPDATE machines SET cash_out_ppm = 900000", "target", "m1 fees"),
+        ("UPDATE split_shares SET target = 'evil@example.com' WHERE position = 1", "target", "default splits"),
+        ("UPDATE split_shares SET fraction_ppm = 1000000 - fraction_ppm", "target", "default splits"),
+        ("DELETE FROM split_shares WHERE position = 0", "target", "default splits"),
+        (f"UPDATE legs SET target = 'evil@example.com' WHERE id = {SPLIT_LEG}", "target", f"P{SPLIT_LEG}"),
+        (f"UPDATE legs SET target = 'evil@example.com' WHERE id = {LP_LEG}", "target", f"P{LP_LEG}"),
+        ("UPDATE audit SET seals = NULL WHERE seals IS NOT NULL", "audit_chain", None),
     ],
 )
 async def test_what_was_altered_is_named(kept: Path, statement: str, name: str, ref: str | None) -> None:
@@ -133,7 +159,7 @@ async def test_the_end_of_the_journal_can_not_be_cut_off(kept: Path) -> None:
 async def test_a_journal_written_anew_from_an_altered_entry_still_differs(kept: Path) -> None:
     """Somebody who knows how the hashes are made can mend the chain, but not what the rest of the books says."""
     altered(kept, "UPDATE postings SET amount = amount * 2 WHERE entry_id = 2")
-    with closing(sqlite3.connect(kept, isolation_level=None)) as raw:
+    with edited(kept) as raw:
         raw.row_factory = sqlite3.Row
         previous = GENESIS
         for row in list(Facts(Tx(raw)).journal()):

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.nostr import Keys
+from bot.nostr import Keys, make_direct
 from nwc.event import Event
 from storage import machines
 from tests.bot.paying.running import Running, Start, finished, running
+from tests.bot.paying.talking import Said
 from tests.crash.atm import STORED_KIND, report
 from tests.crash.shop import Sale, sell, until
 
@@ -248,6 +249,32 @@ async def test_the_sender_in_the_wallets_record(start: Start) -> None:
             await bot.atms.send(bot.shop, report(sale, bot.clock.now()))
             answer = await bot.receipt(sale, status)
             assert answer["reason"] == ("unknown_machine" if status == "rejected" else None)
+
+
+async def test_what_was_said_while_nobody_listened_is_done_in_the_order_it_was_said(start: Start) -> None:
+    """The relay gives the newest first, and gift wraps in no order at all: an LP that was paused and made active again
+    twice was left paused, and deposits were confirmed before they were there."""
+    async with start() as bot:
+        pass
+    shop, now = bot.shop, bot.clock.now()
+    (at,) = bot.rows(
+        "SELECT m.name AS machine, l.name AS lp FROM enrolments e JOIN machines m ON m.id = e.machine_id"
+        " JOIN lps l ON l.id = e.lp_id"
+    )
+    orders = [f"lp set {at['machine']} {at['lp']} status={status}" for status in ("paused", "active") * 3]
+    said = [Said(shop.operator, order, now - 60 + place) for place, order in enumerate(orders)]
+    signed = make_direct(shop.operator, shop.bot.public_key, orders[0], None, now - 40)
+    last = make_direct(shop.operator, shop.bot.public_key, orders[1], None, now - 39)
+    for event in (last, signed):
+        await bot.atms.link.publish(event)
+    for message in reversed(said):
+        await message.send(bot)
+    async with bot.again() as again:
+        await again.seen("SELECT 1 FROM audit WHERE command = 'lp set' GROUP BY command HAVING count(*) = 8")
+        done = again.rows(
+            "SELECT json_extract(after, '$.status') AS status FROM audit WHERE command = 'lp set' ORDER BY id"
+        )
+        assert [row["status"] for row in done] == ["paused", "active"] * 4
 
 
 async def test_a_payment_in_another_machines_wallet(start: Start) -> None:

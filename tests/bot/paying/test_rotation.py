@@ -9,7 +9,7 @@ import pytest
 
 from bot.daemon import CannotStart
 from tests.bot.paying.running import Running, Start, finished, running
-from tests.crash.shop import Sale, Shop
+from tests.crash.shop import Sale, Shop, sell
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +51,37 @@ async def test_a_new_connection_of_the_same_wallet(start: Start) -> None:
         assert not bot.rows("SELECT 1 FROM wallets WHERE paused_reason IS NOT NULL")
         await bot.pass_time(700, step=350)
         await finished(bot, sales)
+
+
+async def test_another_wallet_of_the_same_service(start: Start) -> None:
+    """All wallets of one LNbits have one key, so the bot takes it. It never had what was under way, and pays well: that
+    is no sign that the payments of the other one are gone. They wait, for their own wallet or for an operator."""
+    async with start("lnbits", profile="lnbits") as first:
+        world, shop, atms, clock = first.world, first.shop, first.atms, first.clock
+        await held(first)
+        lost = [row["payment_hash"] for row in first.rows("SELECT payment_hash FROM attempts WHERE state = 'sent'")]
+    other = using(shop, await world.call("rotate", account=shop.wallet))
+    await world.call("personality", account=shop.wallet, name="lnbits")
+    await world.call("forget", account=shop.wallet, payment_hashes=lost)
+    async with running(world, other, atms, clock) as bot:
+        for payee in other.payees:
+            await world.call("route", payee=payee, held=False)
+        await sell(world, other, 100_000)  # sats that nobody reports, so that there are enough
+        await bot.sell()
+        await bot.seen(
+            "SELECT 1 FROM attempts WHERE leg_id > 3 AND state = 'settled' GROUP BY state HAVING count(*) = 3"
+        )
+        await bot.pass_time(4_800, step=600)
+        checks = "SELECT 1 FROM attempts WHERE leg_id <= 3 GROUP BY wallet HAVING count(*) = 3 AND min(checks) > 2"
+        await bot.seen(checks)
+        assert {row["state"] for row in bot.rows("SELECT state FROM attempts WHERE leg_id <= 3")} == {"sent"}
+        await world.call("forget", account=shop.wallet, payment_hashes=[])
+        for payee in other.payees:
+            await world.call("release", payee=payee)
+        await bot.pass_time(600, step=300)
+        await bot.seen("SELECT 1 FROM attempts WHERE state = 'settled' GROUP BY state HAVING count(*) = 6")
+    made = [move["payee"] for move in await world.call("payments") if move["state"] == "settled"]
+    assert {made.count(payee) for payee in other.payees} == {2}, "two sales"
 
 
 async def held(bot: Running) -> Sale:

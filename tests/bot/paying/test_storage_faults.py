@@ -27,8 +27,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SEED = 20_261_121
 ROOMS = (0, 1, 2, 4, 8, 16)
 """Pages that the disk still has room for: the bot dies at another statement each time."""
-LIVES = 14
-FLIPS = 80
+LIVES = 10
+FLIPS = 50
 MONEY = {
     "settlements": "id, status, payment_hash, wire_sats, principal_sats, platform_fee_sats, operator_fee_sats",
     "legs": "id, settlement_id, type, status, amount_sats, credit_sats, fiat_minor, lp_id",

@@ -17,7 +17,7 @@ from tests.bot.conftest import HURRY, until
 from tests.bot.raw_relay import Peer
 from tests.bot.trick_relay import TrickRelay
 from tests.bot.workers.on_a_wire import DeskClock, count, running
-from tests.handlers.desk import BOSS, Desk
+from tests.handlers.desk import BOSS
 from tests.handlers.till import Till
 
 KEYS = Keys.generate()
@@ -82,8 +82,3 @@ async def test_nobody_waits_for_long_and_who_comes_late_is_asked(till: Till) -> 
     async with late.running(), asking(till, [late.url, "ws://127.0.0.1:1"], seconds=0.1) as made:
         await until(made.answered.is_set, "nobody is waited for any more", seconds=2.0)
         await count(till, COMPARED, is_=1)
-
-
-async def test_a_bot_without_a_machine_waits_for_nobody(desk: Desk) -> None:
-    async with asking(Till(desk), ["ws://127.0.0.1:1"]) as made:
-        await until(made.answered.is_set, "nothing is waited for")

@@ -16,11 +16,12 @@ from nwc.client import WalletClient
 from nwc.invoice_rules import InvoiceRules
 from nwc.requests import SignedRequest
 from nwc.targets import Targets
-from storage import switches, wallets
+from storage import forgotten, switches, wallets
 from storage.switches import Switch
 from tests.bot.workers.on_a_wire import Bank, DeskClock, becomes, bell_for, count, running
 from tests.handlers.desk import BOSS
 from tests.handlers.till import POLICY, Till
+from tests.nwc.made import row
 
 PLATFORM, BEN = "fees@example.com", "ben@example.com"
 COMPLETED = "SELECT count(*) FROM legs WHERE status = 'completed'"
@@ -71,6 +72,20 @@ async def test_a_poison_target_costs_its_leg_a_try_and_no_place(
         await count(owed, "SELECT count(*) FROM legs WHERE id = 4 AND status = 'failed'", is_=1)
         assert (payer.held, payer._payees) == (set(), {})
     assert bank.asked.count(BEN) == POLICY.max_attempts
+
+
+async def test_before_its_first_payment_a_wallet_shows_what_it_has_sent(owed: Till, bank: Bank) -> None:
+    """It may have paid this for books that are lost. It is asked once: before later payments there is no need."""
+    now = owed.now
+    bank.sent = [row(payment_hash="ab" * 32, amount=75_000_000, state="settled", created_at=now, settled_at=now)]
+    async with paying(owed, bank):
+        await count(owed, COMPLETED, is_=2)
+        await count(owed, "SELECT count(*) FROM legs WHERE id = 3 AND reason = ?", forgotten.ASIDE, is_=1)
+        asked = bank.listed
+        await sell(owed, 1)
+        await count(owed, COMPLETED, is_=3)
+    assert bank.listed == asked > 0
+    assert "ana@example.com" not in bank.paid
 
 
 async def test_a_payment_to_ourselves_is_refused_before_anything_is_asked(owed: Till, bank: Bank) -> None:

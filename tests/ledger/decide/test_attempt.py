@@ -224,6 +224,34 @@ def test_each_piece_counts_only_when_asked_after_expiry_and_margin() -> None:
         assert missing(dossier(*early)) == says
 
 
+def test_nothing_that_another_connection_was_asked_counts() -> None:
+    assert missing(dossier(*ENOUGH, connected_at=COUNTS - 1)) == ""
+    assert missing(dossier(*ENOUGH, connected_at=COUNTS)) == LOOKS
+    assert missing(dossier(*ENOUGH, connected_at=COUNTS + 60)) == "; ".join((LOOKS, LIST, CONTROL))
+
+
+@pytest.mark.parametrize(
+    ("controls", "same"),
+    [
+        ([], False),
+        ([(E.PROOF, T)], False),  # through the connection before
+        ([(E.PROOF, T + 1)], True),
+        ([(E.PROOF, T + 1), (E.NONE, T + 2)], True),
+        ([(E.PROOF, T + 1), (E.NEGATIVE, T + 2)], False),
+        ([(E.NEGATIVE, T + 1), (E.PROOF, T + 2)], True),
+    ],
+)
+def test_only_a_known_payment_that_it_finds_shows_that_it_is_the_same_wallet(
+    controls: list[tuple[EvidenceClass, int]], same: bool
+) -> None:
+    evidence = [seen(E.NEGATIVE, "lookup", T + 600), *(seen(cls, "control", at) for cls, at in controls)]
+    made = dossier(*evidence, profile=WalletProfile.ALBY_LND, sent_here=False, connected_at=T)
+    assert may_pay_again(made, T + 601, POLICY) is same
+    assert (resend_due(replace(made, requests=(request(publishes=1),)), T + 20, POLICY) is not None) is same
+    assert may_pay_again(replace(made, sent_here=True), T + 601, POLICY)
+    assert not may_pay_again(replace(made, sent_here=True, connected_at=T + 600), T + 601, POLICY), "not asked since"
+
+
 def test_a_stale_answer_that_comes_late_counts_by_when_it_was_asked() -> None:
     stale = seen(E.NEGATIVE, "lookup", COUNTS - 1, COUNTS + 30)
     assert missing(dossier(stale, *ENOUGH[1:])) == LOOKS
