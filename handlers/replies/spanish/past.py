@@ -27,7 +27,7 @@ TEXTS: Final[dict[str, str]] = {
         "Se preguntó a todas las billeteras qué enviaron desde el respaldo."
     ),
     "Payments go on when each has met its transaction, or you have said of each what it was.": (
-        "Los pagos siguen cuando cada uno haya encontrado su transacción, o cuando usted haya dicho de cada uno qué era."
+        "Los pagos siguen cuando cada uno haya encontrado su transacción, o cuando usted haya dicho qué era cada uno."
     ),
     "All wallets were asked what they sent since the backup. Nothing more is paid until you say so.": (
         "Se preguntó a todas las billeteras qué enviaron desde el respaldo. "
