@@ -22,7 +22,7 @@ from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass, LegStatus
 from nwc.evidence import Evidence
 from nwc.requests import SignedRequest
-from storage import attempts, legs
+from storage import attempts, journal, legs
 from storage.db import Tx
 from tests.crash import points, troubles
 
@@ -32,7 +32,11 @@ def _give_up(tx: Tx, payment_hash: str, now: int) -> None:
     attempt = attempts.get(tx, payment_hash)
     if attempt is None or attempt.state is not AttemptState.SENT:
         return
+    # With all its papers: a release without them is found by the rules of the books before it does harm.
+    said, logged = {"said": "planted"}, {"payment_hash": payment_hash, "what": "planted"}
+    attempts.add_evidence(tx, payment_hash, EvidenceClass.NEGATIVE, "operator", asked_at=now, now=now, detail=said)
     attempts.end(tx, attempt, AttemptState.RELEASED, "planted", now)
+    journal.record(tx, at=now, who="planted", command="payment.release", target=f"P{attempt.leg_id}", after=logged)
     leg = legs.get(tx, attempt.leg_id)
     if leg is not None and leg.status is LegStatus.PENDING:
         legs.put_off(tx, leg, next_try_at=now, reason="planted", counts=False)

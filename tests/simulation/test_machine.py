@@ -24,5 +24,5 @@ def test_its_rules_can_be_broken() -> None:
         for _ in range(3):
             world.sell(number=0, seconds=30)
         world.time_passes(400)
-        with pytest.raises(AssertionError, match="double"):
+        with pytest.raises(AssertionError, match=r"double|was paid"):
             world.teardown()
