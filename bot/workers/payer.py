@@ -40,6 +40,9 @@ MAX_LEGS_IN_HAND: Final = 64
 MAX_LEGS_OF_ONE_PAYEE: Final = 4
 """A payee whose server is slow holds up its own legs."""
 RETRY_SECONDS: Final = 5
+SEARCHES: Final = 2
+"""A wallet that does not show what it sent, asked so often, is paid from all the same: the books are seldom lost, and
+lists are slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class Payer:
         """Legs at whose payment a fault of ours showed after an invoice was stored: touched no more by this run."""
         self._more = False
         """Whether legs may wait for the place of one that is in hand."""
+        self._unread = 0
+        """How often the wallet's list was asked for in vain before its first payment."""
         self._group = asyncio.TaskGroup()
         self.talking = 0
         """Requests that were published and are being waited for."""
@@ -125,8 +130,9 @@ class Payer:
         busy = frozenset(self._in_hand | self.held)
         in_hand = Counter(self._payees.values())
         found = await self._db.read(lambda tx: self._find(tx, now, room, busy, in_hand))
-        if found.search_from is not None:
-            return 0 if await self._search(found.search_from) else RETRY_SECONDS
+        if found.search_from is not None and self._unread < SEARCHES:
+            self._unread = 0 if await self._search(found.search_from) else self._unread + 1
+            return 0
         for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
         for leg in found.due:

@@ -14,6 +14,7 @@ from bot.clock import SystemClock
 from bot.daemon import Daemon, read_secrets
 from bot.demo.wallet_service import HostedWallet
 from bot.timings import Timings
+from storage import wallets
 from storage.db import Tx
 from tests.bot.conftest import HURRY
 from tests.crash.atm import Atms, report
@@ -166,6 +167,11 @@ class Running:
         """This shop's wallet itself."""
         assert isinstance(self.world, World)
         return self.world.controls._wallets[self.shop.wallet]
+
+    async def has_listed(self) -> None:
+        """The wallet has shown what it sent before its first payment, and need not show it again."""
+        assert self.daemon.db is not None
+        await self.daemon.db.write(lambda tx: wallets.set_searched(tx, "main", 0))
 
     def mute(self) -> None:
         """The wallet sends no notifications any more, as many don't."""

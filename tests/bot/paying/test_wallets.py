@@ -145,6 +145,7 @@ async def error_first_success_late(start: Start) -> None:
         {"what": "drop", "method": "list_transactions"},
     ]
     async with start(tricks=tricks) as bot:
+        await bot.has_listed()
         bot.mute()
         sale = await bot.sell()
         await bot.seen("SELECT 1 FROM evidence WHERE source = 'lookup' AND class = 'negative'")
@@ -169,6 +170,7 @@ async def answers_that_do_not_count(start: Start, trick: str = "stranger") -> No
         {"what": "drop", "method": "list_transactions"},
     ]
     async with start(tricks=tricks) as bot:
+        await bot.has_listed()
         bot.mute()
         sale = await bot.sell()
         first = await bot.attempt(bot.shop.platform)
