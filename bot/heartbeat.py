@@ -123,10 +123,10 @@ class Heartbeat:
 
     # --- what relays say (Pulse) -------------------------------------------------------------------------------------
 
-    def take_beat(self, url: str, event: Event) -> bool:
+    def take_beat(self, url: str, event: Event, live: bool) -> bool:
         """True for one of our beats, which is nobody else's business."""
         sent = self._beats.get(event.id)
-        if sent is not None:
+        if sent is not None and live:
             self._hear(url, sent)
         return sent is not None
 

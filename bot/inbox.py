@@ -30,8 +30,9 @@ then, as if no relay had been there to hear them; who sends those repeats them.
 class Pulse(Protocol):
     """Who judges by what comes live whether relays deliver."""
 
-    def take_beat(self, url: str, event: Event) -> bool:
-        """True for an event that is only a sign of life, also as a copy; its signature was not checked."""
+    def take_beat(self, url: str, event: Event, live: bool) -> bool:
+        """True for an event that is only a sign of life, also as a copy; its signature was not checked. One that the
+        relay had kept shows nothing."""
         ...
 
     def hear_live(self, url: str) -> None:
@@ -72,7 +73,7 @@ class Inbox:
         return take
 
     def _take(self, url: str, event: Event, verified: Verified, live: bool) -> None:
-        if live and self.pulse is not None and self.pulse.take_beat(url, event):
+        if self.pulse is not None and self.pulse.take_beat(url, event, live):
             return
         now = asyncio.get_running_loop().time()
         sight = self._seen.look(event.id, now)

@@ -76,7 +76,7 @@ class Heart:
             await self.heartbeat.beat()
             for url, event in self.relays.sent[before:]:
                 if url in delivering:
-                    assert self.heartbeat.take_beat(url, event)
+                    assert self.heartbeat.take_beat(url, event, live=True)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_a_beat_that_comes_too_late_is_not_heard(heart: Heart) -> None:
     await heart.beat()
     late = dict(heart.relays.sent)[ONE]
     heart.clock.advance(DEAF_AFTER + 1)
-    assert heart.heartbeat.take_beat(ONE, late)
+    assert heart.heartbeat.take_beat(ONE, late, live=True)
     assert heart.heartbeat.deaf()
 
 
@@ -154,7 +154,7 @@ async def test_any_other_live_event_is_heard_too(heart: Heart) -> None:
     heart.heartbeat.hear_live(TWO)
     assert not heart.heartbeat.deaf()
     stranger = heart.keys.cipher().sign(LIVE_KIND, (), "not one of ours", NOW)
-    assert not heart.heartbeat.take_beat(ONE, stranger)
+    assert not heart.heartbeat.take_beat(ONE, stranger, live=True)
 
 
 @pytest.mark.parametrize("set_by", [-86_400, 86_400])

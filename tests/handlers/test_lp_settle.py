@@ -14,7 +14,7 @@ from ledger.model import Leg
 from ledger.states import AttemptState, EvidenceClass, LegStatus, LegType
 from storage import legs, lps, machines
 from storage.db import Tx
-from tests.handlers.desk import BOSS, EVE, SETTINGS
+from tests.handlers.desk import ANA, BOSS, EVE, SETTINGS
 from tests.handlers.test_settlement_orders import balance, free, worklist
 from tests.handlers.till import Till
 
@@ -156,7 +156,7 @@ async def test_who_is_not_here_or_has_not_joined_gets_nothing(till: Till) -> Non
 
 async def test_it_goes_where_the_lp_wants_it_by_now(till: Till) -> None:
     """A changed target is used once its cool-down is over, though nothing was shared out since."""
-    await till.desk.tx(lambda tx: lps.set_next_target(tx, 1, "new@example.com", till.now + 10))
+    await till.desk.ask(ANA, "prefs.set", confirm=True, target="new@example.com")
     assert (await settle(till, fiat_minor=100)).target == "ana@example.com"
-    till.advance(10)
+    till.advance(till.desk.settings.target_cooldown_seconds)
     assert (await settle(till, fiat_minor=100)).target == "new@example.com"

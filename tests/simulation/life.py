@@ -241,7 +241,7 @@ class SimRelays:
     def hear(self, event: Event, *, repeat: bool) -> None:
         """What is addressed to the bot comes in live."""
         if self._pulse is not None:
-            if self._pulse.take_beat(RELAY, event):
+            if self._pulse.take_beat(RELAY, event, live=not repeat):
                 return
             self._pulse.hear_live(RELAY)
         self._on_event(event, RELAY, repeat)
