@@ -217,7 +217,9 @@ async def test_programs_send_json(office: Office, world: World) -> None:
 
     status = (await operator.order("status", order_id="st"))["result"]
     assert status["paused"] is False
-    assert status["relays"] == [{"url": url, "up": True} for url in (office.index, *office.dm_relays)]
+    assert status["relays"] == [
+        {"url": url, "up": True, "withholding": False} for url in (office.index, *office.dm_relays)
+    ]
     assert sum(status["worklist"].values()) == 0
     assert (await operator.order("pause", order_id="p"))["result"]["paused"] is True
     assert (await operator.order("resume", order_id="r"))["result"]["paused"] is False
