@@ -132,6 +132,7 @@ async def test_requests_that_are_acted_on_when_the_wallet_wakes_up(start: Start)
     """Alby Hub keeps requests and carries them out fifty minutes later, whatever their `expiration` says: each invoice
     is paid once, and no other was asked for."""
     async with start("alby") as bot:
+        await bot.has_listed()
         await answer(bot, await say(bot, "pause"))
         sale = await bot.sell()
         await bot.world.call("sleep", account=bot.shop.wallet)

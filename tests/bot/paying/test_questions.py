@@ -210,6 +210,7 @@ async def test_a_proof_that_only_the_list_shows_is_booked_and_nothing_is_paid(st
         {"what": "error", "method": "list_transactions"},
     ]
     async with start(tricks=tricks) as bot:
+        await bot.has_listed()
         bot.mute()
         sale = await bot.sell()
         await bot.under_way(*bot.shop.payees)
