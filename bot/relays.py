@@ -33,8 +33,9 @@ __all__ = ["CHANNEL_MESSAGES", "Query", "RelayState", "Relays", "Subscription"]
 
 log = structlog.get_logger(__name__)
 
-CHANNEL_MESSAGES = 200_000
-"""Notifications that may wait, two for each event; about 40 MB. A wallet needs fewer."""
+CHANNEL_MESSAGES = 65_536
+"""Notifications that may wait, two for each event; about 10 MB, which the library does not always give back when the
+client ends. A wallet needs fewer."""
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_TAGS = 100
 """What is larger is dropped unread: a gift wrap has 90 kB at most, and what is asked for here has few tags."""

@@ -16,7 +16,7 @@ from nwc.ports import Clock
 INFO_KIND = 13194
 ANSWER_KINDS = (23195, 23196, 23197)
 """Responses, and notifications in NIP-04 and NIP-44 (NIP-47)."""
-CHANNEL_MESSAGES = 20_000
+CHANNEL_MESSAGES = 8_192
 MAX_MESSAGE_BYTES = 1024 * 1024
 """In NIP-04, which carries what one likes, a page of a list may be longer than any other event."""
 

@@ -41,8 +41,8 @@ MAX_LEGS_OF_ONE_PAYEE: Final = 4
 """A payee whose server is slow holds up its own legs."""
 RETRY_SECONDS: Final = 5
 SEARCHES: Final = 2
-"""A wallet that does not show what it sent, asked so often, is paid from all the same: the books are seldom lost, and
-lists are slow."""
+"""A wallet that does not show what it sent, asked so often with a pause between, is paid from all the same: the books
+are seldom lost, and some wallets' lists never come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,10 @@ class Payer:
         """Whether legs may wait for the place of one that is in hand."""
         self._unread = 0
         """How often the wallet's list was asked for in vain before its first payment."""
+        self._asked_at: int | None = None
+        """When it was, last."""
+        self._paid_unseen_from: int | None = None
+        """From when on the wallet's list is not waited for any more."""
         self._group = asyncio.TaskGroup()
         self.talking = 0
         """Requests that were published and are being waited for."""
@@ -130,9 +134,11 @@ class Payer:
         busy = frozenset(self._in_hand | self.held)
         in_hand = Counter(self._payees.values())
         found = await self._db.read(lambda tx: self._find(tx, now, room, busy, in_hand))
-        if found.search_from is not None and self._unread < SEARCHES:
-            self._unread = 0 if await self._search(found.search_from) else self._unread + 1
-            return 0
+        since = found.search_from
+        if since is not None and (self._paid_unseen_from is None or since < self._paid_unseen_from):
+            if self._asked_at is None or not 0 <= now - self._asked_at < RETRY_SECONDS:
+                return await self._search(since, now)
+            return RETRY_SECONDS - (now - self._asked_at)
         for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
         for leg in found.due:
@@ -156,14 +162,20 @@ class Payer:
         search_from = past.unsearched(tx, name, wanted) if wanted else None
         return _Found(ready, due, legs.next_payable_at(tx, name, now), len(wanted) == room, search_from)
 
-    async def _search(self, since: int) -> bool:
-        """Whether the wallet gave its list of what it sent since then: what these books forgot is known from it."""
+    async def _search(self, since: int, now: int) -> float:
+        """Reads what the wallet sent since then: what these books forgot is known from it. Returns the seconds until
+        there may be more to do."""
         name = self._wallet.name
         try:
             everything, settled = await read_sent(self._wallet.client, since)
         except WalletTrouble as trouble:
             log.warning("wallet_list_unread", wallet=name, reason=str(trouble))
-            return False
+            self._unread, self._asked_at = self._unread + 1, now
+            if self._unread < SEARCHES:
+                return RETRY_SECONDS
+            log.warning("paid_without_a_list", wallet=name)
+            self._unread, self._asked_at, self._paid_unseen_from = 0, None, since
+            return 0
         await self._db.write(
             partial(
                 past.note_search,
@@ -175,7 +187,8 @@ class Payer:
                 now=self._clock.now(),
             )
         )
-        return True
+        self._unread, self._asked_at = 0, None
+        return 0
 
     def _goes(self, tx: Tx, attempt: Attempt, now: int) -> bool:
         """Whether what is ready may leave, or is to be dropped; what somebody holds must not take others' places."""

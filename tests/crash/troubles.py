@@ -5,6 +5,7 @@ None of them changes a decision about money: they make waits short, and the worl
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
@@ -19,10 +20,13 @@ from bot.relays import Relays
 from bot.timings import Timings
 from bot.workers import auditor, fitness, prover, reconciling
 from bot.workers.payer import Payer
+from bot.workers.prover import Prover
 from bot.workers.publisher import Publisher
 from bot.workers.scanner import Scanner
+from handlers.proof import WalletWord
 from ledger.errors import said
 from ledger.facts import Violation
+from ledger.model import Settlement
 from nwc.messages import REQUEST_KIND, Transaction
 from nwc.proof_of_payment import classify_payment
 from nwc.targets import TargetFailed, Targets
@@ -46,7 +50,14 @@ def _curious() -> None:
 
 def _impatient() -> None:
     """The machine is told `unverified` although the wallet is about to answer."""
+    real = Prover._ask
+
+    async def ask(self: Prover, settlement: Settlement) -> WalletWord:
+        await asyncio.sleep(SOON_SECONDS)
+        return await real(self, settlement)
+
     mock.patch.object(prover, "RECEIPT_PATIENCE_SECONDS", 0.01).start()
+    mock.patch.object(Prover, "_ask", ask).start()
 
 
 def _hasty() -> None:

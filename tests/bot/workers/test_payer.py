@@ -13,9 +13,11 @@ from bot.workers import payer as payer_module
 from bot.workers.payer import MAX_LEGS_OF_ONE_PAYEE, Payer, Rules
 from ledger.states import LegStatus
 from nwc.client import WalletClient
+from nwc.evidence import Listing
 from nwc.invoice_rules import InvoiceRules
 from nwc.requests import SignedRequest
 from nwc.targets import Targets
+from nwc.trouble import WalletSilent
 from storage import forgotten, switches, wallets
 from storage.switches import Switch
 from tests.bot.workers.on_a_wire import Bank, DeskClock, becomes, bell_for, count, running
@@ -86,6 +88,33 @@ async def test_before_its_first_payment_a_wallet_shows_what_it_has_sent(owed: Ti
         await count(owed, COMPLETED, is_=3)
     assert bank.listed == asked > 0
     assert "ana@example.com" not in bank.paid
+
+
+async def test_a_wallet_that_shows_no_list_is_asked_again_after_a_while(
+    owed: Till, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is paid from all the same, and not asked any more."""
+    asked = list[int]()
+
+    async def unread(_: WalletClient, since: int) -> tuple[Listing, Listing]:
+        asked.append(since)
+        raise WalletSilent("no answer")
+
+    async def have_asked() -> bool:
+        return bool(asked)
+
+    monkeypatch.setattr(payer_module, "read_sent", unread)
+    async with paying(owed, bank) as payer:
+        await becomes(have_asked, "the list is asked for")
+        for _ in range(3):
+            payer._bell.ring()
+            await asyncio.sleep(0.01)
+        assert len(asked) == 1
+        assert bank.paid == []
+        owed.advance(payer_module.RETRY_SECONDS)
+        payer._bell.ring()
+        await count(owed, COMPLETED, is_=3)
+    assert len(asked) == payer_module.SEARCHES
 
 
 async def test_a_payment_to_ourselves_is_refused_before_anything_is_asked(owed: Till, bank: Bank) -> None:
