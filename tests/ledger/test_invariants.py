@@ -17,6 +17,7 @@ from ledger.facts import (
     EnrolmentFacts,
     LegFacts,
     ProvenFacts,
+    SealFacts,
     SettlementFacts,
     Violation,
     WalletRow,
@@ -28,6 +29,7 @@ from ledger.invariants import (
     check_credits,
     check_enrolment,
     check_leg,
+    check_seals,
     check_settlement,
     check_wallet,
     check_wallet_settlements,
@@ -625,6 +627,18 @@ def test_credits_are_used_by_standing_legs_alone() -> None:
 def test_a_credit_is_used_up_to_its_amount(used: int) -> None:
     found = check_credits([credit(10, used)], [leg(credit_sats=used)])
     assert found == (Violation("credit", "platform", f"{used} used of 10 sats"),)
+
+
+def test_what_payments_follow_is_as_an_order_set_it() -> None:
+    now, then = ("ana@example.com",), ("ana@example.org",)
+    good = SealFacts("ana", now, (then, now))
+    altered, never_set = SealFacts("ben", now, (then,)), SealFacts("platform", now, ())
+    assert check_seals([good]) == ()
+    detail = "it is not as the audit log says that it was set"
+    assert check_seals([altered, good, never_set]) == (
+        Violation("target", "ben", detail),
+        Violation("target", "platform", detail),
+    )
 
 
 # -- 5: the wallet's own list ------------------------------------------------------------------------------------------
