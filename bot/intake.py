@@ -78,6 +78,8 @@ class Said:
     place: int
     event: Event
     work: Callable[[Tx], None]
+    brake: bool = False
+    """Whether it asks that less be paid."""
 
 
 class Known:
@@ -149,6 +151,10 @@ class Intake:
         arrived = Arrived(event, repeat, -self._came if kept else self._came)
         return self._queues.put(arrived, sealed=event.kind == GIFT_WRAP)
 
+    def holds_a_brake(self) -> bool:
+        """Whether somebody has asked that less be paid, and it is not done yet: nothing new may be paid before."""
+        return any(said.brake for said in self._held)
+
     def stop(self) -> None:
         """Takes nothing more; what is queued is stored by the relays or repeated by its sender."""
         self._open = False
@@ -172,9 +178,10 @@ class Intake:
 
     async def _act_on_held(self) -> None:
         """In the order in which it was said: of two orders the later one stands."""
-        held, self._held, self._hold_until = sorted(self._held, key=lambda said: (said.at, said.place)), [], None
+        held, self._hold_until = sorted(self._held, key=lambda said: (said.at, said.place)), None
         for first in range(0, len(held), BATCH):
             await asyncio.gather(*(self._write(said.event, said.work) for said in held[first : first + BATCH]))
+        self._held = []
 
     async def _follow_known(self) -> None:
         while True:
@@ -257,7 +264,8 @@ class Intake:
             return None
         if message is None:
             return None
-        return Said(message.said_at, arrived.place, event, lambda tx: self._order(tx, event, message))
+        brake = self._hold_until is not None and message.sender in self._known.people and orders.is_brake(message.text)
+        return Said(message.said_at, arrived.place, event, lambda tx: self._order(tx, event, message), brake)
 
     def _message(self, event: Event) -> Message | None:
         """None for a stranger's, of which enough were read."""

@@ -30,6 +30,7 @@ _NEXT_BYTES: Final = 120
 MAX_AHEAD_SECONDS: Final = 120
 ORDERS_A_MINUTE: Final = 600
 STRANGERS_A_MINUTE: Final = 10
+_BRAKES: Final = frozenset({"pause", "target freeze"})
 _NOT_KEPT: Final = frozenset({Code.STALE, Code.RATE_LIMITED, Code.CONFIRM_REQUIRED, Code.INTERNAL})
 """Refusals after which the same order under the same id may be given again: nothing was decided on it."""
 
@@ -77,6 +78,16 @@ def handle(
     _keep(ctx, envelope, said, repeated=repeated)
     _send(ctx, envelope, said.text)
     return said.bug
+
+
+def is_brake(text: str) -> bool:
+    """Whether a message asks that less be paid."""
+    envelope = open_envelope(text)
+    try:
+        command = registry.by_method(envelope.method, ()) if envelope.json else registry.by_words(envelope.words, ())[0]
+    except Refusal:
+        return False
+    return command.name in _BRAKES
 
 
 def _of_stranger(ctx: Context, envelope: Envelope) -> Exception | None:

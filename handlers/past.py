@@ -23,7 +23,20 @@ from nwc import bolt11
 from nwc.bolt11 import BadInvoice
 from nwc.evidence import Listing
 from nwc.messages import Transaction
-from storage import attempts, forgotten, holds, journal, legs, meta, purposes, settlements, trials, unmatched, wallets
+from storage import (
+    attempts,
+    forgotten,
+    holds,
+    journal,
+    legs,
+    meta,
+    purposes,
+    settlements,
+    told,
+    trials,
+    unmatched,
+    wallets,
+)
 from storage.db import Tx
 from storage.forgotten import Forgotten
 from storage.purposes import Purpose
@@ -38,6 +51,8 @@ MARGIN_SECONDS: Final = 3_600
 """A wallet's clock may be behind ours when it dates a payment."""
 AFTER_SECONDS: Final = 30
 """So long after the last word of a witness what followed from it was published."""
+PATIENCE_SECONDS: Final = 1_800
+"""A wallet whose list was not read for so long may never give it."""
 SHOWN: Final = 3
 
 BEHIND: Final = "the database is older than its witness: a backup was restored"
@@ -154,7 +169,7 @@ def _enter(
     """`told_until`: None where the witness does not tell of everything that was sent."""
     witnessed = told_until is not None
     before, facts = state(tx), list(unknown)
-    since = meta.newest_time(tx) or min((fact.created_at for fact in facts), default=now)
+    since = min(meta.newest_time(tx) or min((fact.created_at for fact in facts), default=now), now)
     if known_until is not None:
         since = min(since, known_until)
     if before is not None:
@@ -205,8 +220,8 @@ def note_lists(tx: Tx, wallet: str, settled: Listing, everything: Listing, *, co
         return
     paid = {row.payment_hash for row in settled.rows if row.direction == "outgoing"}
     for row in (*settled.rows, *everything.rows):
-        if row.direction == "outgoing" and _in_gap(row, found):
-            _note(tx, wallet, row, settled=row.payment_hash in paid, now=now)
+        if row.direction == "outgoing" and (purpose_of(row) is not None or _sent_since(row, found.since)):
+            _note(tx, wallet, row, settled=row.payment_hash in paid, known_until=found.since, now=now)
     forgotten.meet(tx, now)
     if counts and settled.complete and everything.complete and wallet not in found.read:
         found = state(tx) or found
@@ -219,12 +234,17 @@ def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int)
     that was sent, and each payment belongs to a transaction of these books. Otherwise the operators are told once what
     is left."""
     found = state(tx)
-    if found is None or holds.get(tx, holds.PAST) is None or set(wallets) - set(found.read):
+    if found is None or holds.get(tx, holds.PAST) is None:
+        return False
+    unread = sorted(set(wallets) - set(found.read))
+    if unread:
+        if now >= found.found_at + PATIENCE_SECONDS and told.news(tx, f"{_STATE} unread", now, what=" ".join(unread)):
+            notices.tell(tx, operators, "notice past unread", {"wallets": unread}, now)
         return False
     forgotten.meet(tx, now)
     waiting = [each for each in forgotten.waiting(tx) if each.purpose is not None or not _explained(tx, each.fact)]
     homeless = any(_homeless(tx, each.purpose) for each in waiting)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "waiting": len(waiting),
         "unexplained": sum(each.purpose is None for each in waiting),
         "witnessed": found.witnessed,
@@ -233,12 +253,12 @@ def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int)
         lift(tx, now)
         holds.lift(tx, holds.PAST)
         mark_view(tx, "worklist")
-        journal.record(tx, at=now, who="satmachine", command="hold lift", target=holds.PAST, after=told)
-        notices.tell(tx, operators, "notice past over", told, now)
+        journal.record(tx, at=now, who="satmachine", command="hold lift", target=holds.PAST, after=facts)
+        notices.tell(tx, operators, "notice past over", facts, now)
         return True
-    if meta.get(tx, f"{_STATE} told") != json.dumps(told):
-        meta.put(tx, f"{_STATE} told", json.dumps(told))
-        notices.tell(tx, operators, "notice past stays", told, now)
+    if meta.get(tx, f"{_STATE} told") != json.dumps(facts):
+        meta.put(tx, f"{_STATE} told", json.dumps(facts))
+        notices.tell(tx, operators, "notice past stays", facts, now)
     return False
 
 
@@ -277,6 +297,7 @@ def lift(tx: Tx, now: int) -> None:
     meta.put(tx, _OWN_SINCE, str(now))
     meta.drop(tx, _STATE)
     meta.drop(tx, f"{_STATE} told")
+    told.over(tx, f"{_STATE} unread")
 
 
 def unsearched(tx: Tx, wallet: str, leg_ids: Sequence[int]) -> int | None:
@@ -293,10 +314,10 @@ def unsearched(tx: Tx, wallet: str, leg_ids: Sequence[int]) -> int | None:
 
 def note_search(
     tx: Tx, wallet: str, settled: Listing, everything: Listing, *, since: int, operators: Iterable[str], now: int
-) -> None:
+) -> bool:
     """What a wallet shows as sent before these books first pay from it: they may be new, or a copy that has never paid,
     and neither would be noticed otherwise. A payment of ours holds all; of any other nobody knows what for, and it
-    stands before what is due its very amount."""
+    stands before what is due its very amount. False where the wallet did not show all of it."""
     paid = {row.payment_hash for row in settled.rows if row.direction == "outgoing"}
     for row in (*settled.rows, *everything.rows):
         if row.direction != "outgoing" or not _sent_since(row, since) or trials.known(tx, row.payment_hash):
@@ -306,11 +327,21 @@ def note_search(
             _enter(tx, ELSEWHERE, (), told_until=None, operators=operators, now=now, known_until=since)
         attempt = attempts.get(tx, row.payment_hash)
         if attempt is None or attempt.state is not AttemptState.READY:
-            _note(tx, wallet, row, settled=row.payment_hash in paid, now=now)
+            _note(tx, wallet, row, settled=row.payment_hash in paid, known_until=0, now=now)
         elif row.payment_hash in paid or _under_way(row):
             forgotten.doubt(tx, attempt, (), now)  # another run of the bot has sent it
     forgotten.meet(tx, now)
-    wallets.set_searched(tx, wallet, since)
+    whole = settled.complete and everything.complete
+    if whole:
+        wallets.set_searched(tx, wallet, since)
+    return whole
+
+
+def pay_unseen(tx: Tx, wallet: str, operators: Iterable[str], now: int) -> None:
+    """The wallet does not show what it sent before these books first pay from it, and is paid from all the same: the
+    operators are told once."""
+    if told.news(tx, f"unseen {wallet}", now):
+        notices.tell(tx, operators, "notice wallet unseen", {"wallet": wallet}, now)
 
 
 def never_paid(tx: Tx) -> bool:
@@ -323,14 +354,12 @@ def seen_elsewhere(tx: Tx, wallet: str, row: Transaction, operators: Iterable[st
     if row.direction != "outgoing" or purpose_of(row) is None or _known(tx, wallet, row):
         return False
     if holds.get(tx, holds.PAST) is None:
-        _enter(tx, ELSEWHERE, (), told_until=None, operators=operators, now=now)
-    _note(tx, wallet, row, settled=True, now=now)
+        # What these books booked since they were put back says nothing of when they were copied.
+        known_until = min(row.created_at or row.settled_at or now, wallets.known_until(tx))
+        _enter(tx, ELSEWHERE, (), told_until=None, operators=operators, now=now, known_until=known_until)
+    _note(tx, wallet, row, settled=True, known_until=0, now=now)
     forgotten.meet(tx, now)
     return True
-
-
-def _in_gap(row: Transaction, found: State) -> bool:
-    return _sent_since(row, found.since)
 
 
 def _sent_since(row: Transaction, since: int) -> bool:
@@ -348,7 +377,8 @@ def _known(tx: Tx, wallet: str, row: Transaction) -> bool:
     )
 
 
-def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, now: int) -> None:
+def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, known_until: int, now: int) -> None:
+    """`known_until`: up to then these books are whole, and what they have as unmatched is none of ours."""
     if row.amount_msat <= 0:
         return
     purpose = purpose_of(row)
@@ -356,11 +386,21 @@ def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, now: int) -> 
         if settled:
             forgotten.set_settled(tx, row.payment_hash)
         return
-    if purpose is None and (unmatched.known(tx, row.payment_hash) or not (settled or _under_way(row))):
+    if purpose is None and (
+        unmatched.known(tx, row.payment_hash, until=known_until) or not (settled or _under_way(row))
+    ):
         return
     if purpose is not None:
         _not_witnessed(tx)
-    forgotten.put(tx, _fact(wallet, row, purpose, now), known_purpose=purpose is not None, settled=settled, now=now)
+    forgotten.put(
+        tx,
+        _fact(wallet, row, purpose, now),
+        known_purpose=purpose is not None,
+        settled=settled,
+        now=now,
+        fees_msat=row.fees_paid_msat or 0,
+    )
+    unmatched.forget(tx, row.payment_hash, wallet)
 
 
 def _under_way(row: Transaction) -> bool:
@@ -371,13 +411,14 @@ def _fact(wallet: str, row: Transaction, purpose: Purpose | None, now: int) -> F
     """As far as the wallet's list tells."""
     created_at = row.created_at or row.settled_at or now
     expires_at = row.expires_at or now + 86_400
-    payee_key = None
+    payee_key, amount_msat = None, row.amount_msat
     try:
         invoice = bolt11.decode(row.invoice or "")
     except BadInvoice:
         pass
     else:
         expires_at, payee_key = invoice.expires_at, invoice.payee
+        amount_msat = invoice.amount_msat or amount_msat  # some wallets list what left them, with the fee
     leg = str(row.metadata.get("leg", "")).removeprefix("P")
     return Fact(
         payment_hash=row.payment_hash,
@@ -387,7 +428,7 @@ def _fact(wallet: str, row: Transaction, purpose: Purpose | None, now: int) -> F
         payee=purpose.payee if purpose else "",
         wallet=wallet,
         invoice=row.invoice or "",
-        amount_msat=row.amount_msat,
+        amount_msat=amount_msat,
         payee_key=payee_key,
         created_at=created_at,
         expires_at=max(expires_at, created_at + 1),
@@ -445,7 +486,16 @@ def shape_of(tx: Tx, each: Forgotten) -> dict[str, Any]:
         "settlement": each.purpose.settlement if each.purpose else None,
         "type": each.purpose.type if each.purpose else None,
         "may_be": [f"P{leg_id}" for leg_id in forgotten.fitting(tx, each, SHOWN)],
+        "planned_otherwise": _planned_otherwise(tx, each.purpose),
     }
+
+
+def _planned_otherwise(tx: Tx, purpose: Purpose | None) -> str | None:
+    """The settlement of these books that it paid for, where that was shared out without it, so that no leg fits."""
+    if purpose is None or purpose.settlement is None:
+        return None
+    owner = settlements.owner_of_payment(tx, purpose.settlement)
+    return f"S{owner.id}" if owner is not None and legs.of_settlement(tx, owner.id) else None
 
 
 def _keep(tx: Tx, found: State) -> None:

@@ -83,7 +83,9 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
         return Go.DONE, leg
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, leg.wallet) or _broken(tx, leg, policy, now):
         return Go.LATER, leg
-    if _claimed_before(tx, leg, now) or _forgotten_before(tx, leg, policy, now):
+    if _claimed_before(tx, leg, now) or _claimed_meanwhile(tx, leg, policy, now):
+        return Go.LATER, leg
+    if _forgotten_before(tx, leg, policy, now):
         return Go.LATER, leg
     if _accepted_before(tx, leg, policy, now):
         return Go.DONE, leg
@@ -124,6 +126,16 @@ def _claimed_before(tx: Tx, leg: Leg, now: int) -> bool:
     if not attempts.claimed_before(tx, leg):
         return False
     legs.put_off(tx, leg, next_try_at=now + CLAIM_RETRY_SECONDS, reason=CLAIMED_BEFORE, counts=False)
+    return True
+
+
+def _claimed_meanwhile(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool:
+    """Whether a wallet has claimed, while another attempt of this leg was on its way, that it paid one that was
+    released: that one is followed up again, and stands before another invoice."""
+    payment_hash = attempts.claimed_meanwhile(tx, leg.id)
+    if payment_hash is None:
+        return False
+    attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
     return True
 
 
@@ -304,6 +316,8 @@ def _may_leave_again(tx: Tx, payment_hash: str, policy: PaymentPolicy, now: int)
         return False
     if not legs.may_be_paid(tx, leg) or wallets.paused(tx, attempt.wallet) or forgotten.stands_before(tx, leg):
         return False
+    if attempts.claimed_meanwhile(tx, leg.id) is not None:
+        return False
     dossier = attempts.dossier(tx, payment_hash, -1)
     if dossier is None or not same_wallet(dossier):
         return False
@@ -350,17 +364,20 @@ def learn(
         _room_again(tx, attempt.wallet, policy, now)
         if surplus:
             _audit(tx, attempt, "payment.surplus", "paid a second time: the payee's next legs are lowered by it", now)
-            told = {"payment": f"P{attempt.leg_id}", "amount_sats": attempt.amount_msat // MSAT}
-            notices.tell(tx, policy.operators, "notice surplus", told, now)
+            facts = {"payment": f"P{attempt.leg_id}", "amount_sats": attempt.amount_msat // MSAT}
+            notices.tell(tx, policy.operators, "notice surplus", facts, now)
         else:
             notices.payment_completed(tx, attempt.leg_id, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
-        if attempts.live(tx, attempt.leg_id) not in (None, attempt):
-            return attempt.state  # another attempt is under way: it is told again, and held, when that has ended
-        attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
-        if attempt.state is AttemptState.RELEASED:
+        live = attempts.live(tx, attempt.leg_id)
+        if attempt.state is AttemptState.RELEASED and told.news(tx, f"claimed {payment_hash}", now):
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
             notices.tell(tx, policy.operators, "notice claimed late", {"payment": f"P{attempt.leg_id}"}, now)
+        if live is not None and live.state is AttemptState.READY:
+            attempts.end(tx, live, AttemptState.DROPPED, CLAIMED_BEFORE, now)
+        elif live not in (None, attempt):
+            return attempt.state  # another attempt has left meanwhile: it is not said again, and none follows it
+        attempts.claim_paid(tx, payment_hash, now + policy.attempt.resolve[0])
     return after
 
 

@@ -10,7 +10,7 @@ from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Listing, classify_lookup
 from nwc.messages import Transaction
-from storage import attempts, settlements, trials, unmatched, wallets
+from storage import attempts, forgotten, settlements, trials, unmatched, wallets
 from storage.db import Tx
 
 
@@ -58,7 +58,8 @@ def counts(row: Transaction, starts_at: int, now: int, policy: Policy) -> bool:
 def is_explained(tx: Tx, wallet: str, row: Transaction) -> bool:
     """Whether a settlement accounts for it, or it is told of on the worklist already. For what no attempt paid."""
     explained = settlements.explains(tx, wallet, row.payment_hash, row.direction)
-    return explained or trials.known(tx, row.payment_hash) or unmatched.known(tx, row.payment_hash)
+    told = unmatched.known(tx, row.payment_hash) or forgotten.get(tx, row.payment_hash) is not None
+    return explained or told or trials.known(tx, row.payment_hash)
 
 
 def tells(tx: Tx, wallet: str, row: Transaction) -> bool:
@@ -82,6 +83,8 @@ def _prove(tx: Tx, attempt: Attempt, row: Transaction, asked_at: int, policy: Po
 def _note_unexplained(tx: Tx, wallet: str, row: Transaction, now: int) -> None:
     if row.settled_at is None or settlements.explains(tx, wallet, row.payment_hash, row.direction):
         return
+    if forgotten.get(tx, row.payment_hash) is not None:
+        return  # it is told of there
     unmatched.note(
         tx,
         payment_hash=row.payment_hash,

@@ -105,6 +105,19 @@ def claimed_before(tx: Tx, leg: Leg) -> bool:
     return row is not None
 
 
+def claimed_meanwhile(tx: Tx, leg_id: int) -> str | None:
+    """The payment hash of an attempt of this leg that was released, and of which its wallet has claimed since that it
+    paid it after all."""
+    row = tx.one(
+        "SELECT a.payment_hash FROM attempts a WHERE a.leg_id = ? AND a.state = 'released' AND EXISTS ("
+        " SELECT 1 FROM evidence e WHERE e.payment_hash = a.payment_hash AND e.class = 'claim'"
+        " AND e.received_at >= a.ended_at AND e.id > (SELECT coalesce(max(o.id), 0) FROM evidence o"
+        "  WHERE o.payment_hash = a.payment_hash AND o.source = 'operator')) LIMIT 1",
+        (leg_id,),
+    )
+    return row["payment_hash"] if row else None
+
+
 def hash_known(tx: Tx, payment_hash: str) -> bool:
     """Whether this hash was ever seen: in an attempt, among what was forgotten, or as the payment of a settlement."""
     return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.model import Attempt, Leg
@@ -23,6 +23,7 @@ from storage.witness import Fact, Request
 
 ASIDE: Final = "a payment that these books forgot may be this one: forgotten list"
 """Why a leg waits."""
+_ALL: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class Forgotten:
     settled: bool
     """The wallet's list shows it as paid."""
     found_at: int
+    fees_msat: int = 0
+    """What the way cost, as the wallet lists it."""
+
+    @property
+    def amounts_msat(self) -> tuple[int, ...]:
+        """What the payee may have got: some wallets list what left them, with the fee."""
+        got_msat = self.fact.amount_msat - self.fees_msat
+        return (self.fact.amount_msat, got_msat) if 0 < got_msat < self.fact.amount_msat else (self.fact.amount_msat,)
 
 
 def _from_row(row: sqlite3.Row) -> Forgotten:
@@ -54,7 +63,7 @@ def _from_row(row: sqlite3.Row) -> Forgotten:
         verify_url=row["verify_url"],
         request=None,
     )
-    return Forgotten(fact, requests, purpose, bool(row["settled"]), row["found_at"])
+    return Forgotten(fact, requests, purpose, bool(row["settled"]), row["found_at"], row["fees_msat"])
 
 
 def get(tx: Tx, payment_hash: str) -> Forgotten | None:
@@ -131,9 +140,18 @@ def doubt(tx: Tx, attempt: Attempt, requests: tuple[Request, ...], now: int) -> 
     attempts.send_in_doubt(tx, attempt.payment_hash, requests, now)
 
 
-def put(tx: Tx, fact: Fact, *, known_purpose: bool, settled: bool, now: int, state: str = "waiting") -> bool:
+def put(
+    tx: Tx,
+    fact: Fact,
+    *,
+    known_purpose: bool,
+    settled: bool,
+    now: int,
+    state: str = "waiting",
+    fees_msat: int = 0,
+) -> bool:
     """Notes a payment, or one more request of it: by itself one that no attempt stands for, and that waits. True for
-    one that was not known."""
+    one that was not known. `fees_msat`: what the way cost, which some wallets list as part of the amount."""
     row = tx.one("SELECT requests FROM forgotten WHERE payment_hash = ?", (fact.payment_hash,))
     requests: list[dict[str, Any]] = json.loads(row["requests"]) if row else []
     if fact.request is not None and all(each["event_id"] != fact.request.event_id for each in requests):
@@ -154,6 +172,7 @@ def put(tx: Tx, fact: Fact, *, known_purpose: bool, settled: bool, now: int, sta
         leg=fact.leg,
         invoice=fact.invoice,
         amount_msat=fact.amount_msat,
+        fees_msat=fees_msat,
         payee_key=fact.payee_key,
         created_at=fact.created_at,
         expires_at=fact.expires_at,
@@ -208,12 +227,19 @@ def _fits(tx: Tx, leg: Leg, found: Forgotten) -> bool:
     if leg.status is LegStatus.COMPLETED:
         return leg.settlement_id is not None and (leg.completed_at or 0) >= found.found_at
     after_credit = leg.due_msat - MSAT * payee_credits.open_sats(tx, leg.payee)
-    return leg.status is LegStatus.PENDING and found.fact.amount_msat in (leg.due_msat, after_credit)
+    return leg.status is LegStatus.PENDING and not {leg.due_msat, after_credit}.isdisjoint(found.amounts_msat)
 
 
 def fitting(tx: Tx, found: Forgotten, most: int) -> list[int]:
     """Open legs without an attempt that are due this very amount from this wallet, or were, as far as a credit of the
     payee goes: any of them may be what it paid."""
+    fit = [
+        leg_id for amount_msat in found.amounts_msat for leg_id in _fitting(tx, found.fact.wallet, amount_msat, most)
+    ]
+    return list(dict.fromkeys(fit))[:most]
+
+
+def _fitting(tx: Tx, wallet: str, amount_msat: int, most: int) -> list[int]:
     rows = tx.all(
         "SELECT id FROM legs l WHERE status = 'pending' AND wallet = :wallet"
         " AND amount_sats * 1000 >= :msat AND :msat % 1000 = 0"
@@ -223,17 +249,22 @@ def fitting(tx: Tx, found: Forgotten, most: int) -> list[int]:
         "      c.payee = l.payee AND c.used_sats < c.amount_sats))"
         " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.leg_id = l.id AND a.state IN ('ready', 'sent', 'claimed'))"
         " ORDER BY (amount_sats - credit_sats) * 1000 <> :msat, id LIMIT :most",
-        {"wallet": found.fact.wallet, "msat": found.fact.amount_msat, "most": most},
+        {"wallet": wallet, "msat": amount_msat, "most": most},
     )
     return [row["id"] for row in rows]
 
 
 def match(tx: Tx, found: Forgotten, leg: Leg, now: int) -> None:
     """It paid this leg, which must be `fitting`: by the operator's word, or where all else agrees, too."""
+    fact = found.fact
     if leg.status is LegStatus.PENDING:
-        leg = legs.set_off_exactly(tx, leg, leg.amount_sats - found.fact.amount_msat // MSAT)
-    attempts.put_back(tx, leg, found.fact, found.requests, now)
-    _end(tx, found.fact.payment_hash, "back")
+        got_msat = next(
+            (each for each in found.amounts_msat if leg.id in _fitting(tx, fact.wallet, each, _ALL)), fact.amount_msat
+        )
+        fact = replace(fact, amount_msat=got_msat)
+        leg = legs.set_off_exactly(tx, leg, leg.amount_sats - got_msat // MSAT)
+    attempts.put_back(tx, leg, fact, found.requests, now)
+    _end(tx, fact.payment_hash, "back")
 
 
 def _candidates(tx: Tx, found: Forgotten, attempt: Attempt | None) -> list[Leg]:
@@ -266,7 +297,7 @@ def stands_before(tx: Tx, leg: Leg) -> str | None:
     row = tx.one(
         "SELECT payment_hash FROM forgotten WHERE state = 'waiting' AND (settlement = :settlement"
         " OR (:settlement IS NULL OR :lp) AND payee = :payee"
-        " OR type IS NULL AND wallet = :wallet AND amount_msat = :due AND NOT EXISTS ("
+        " OR type IS NULL AND wallet = :wallet AND :due IN (amount_msat, amount_msat - fees_msat) AND NOT EXISTS ("
         "   SELECT 1 FROM settlements s WHERE s.payment_hash = forgotten.payment_hash AND s.wallet = :wallet"
         "   AND s.tx_type = 'cash_in' AND s.status NOT IN ('unverified', 'rejected')))"
         " ORDER BY created_at LIMIT 1",

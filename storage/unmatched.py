@@ -19,8 +19,10 @@ def note(
         mark_view(tx, "worklist")
 
 
-def known(tx: Tx, payment_hash: str) -> bool:
-    return tx.one("SELECT 1 FROM unmatched WHERE payment_hash = ?", (payment_hash,)) is not None
+def known(tx: Tx, payment_hash: str, *, until: int | None = None) -> bool:
+    """Whether it is noted; with `until`, unix seconds, whether it was by then."""
+    row = tx.one("SELECT seen_at FROM unmatched WHERE payment_hash = ?", (payment_hash,))
+    return row is not None and (until is None or row["seen_at"] <= until)
 
 
 def ending_in(tx: Tx, wallet: str, end: str) -> list[str]:

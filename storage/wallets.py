@@ -158,6 +158,12 @@ def set_scanned(tx: Tx, name: str, until: int) -> None:
     tx.run("UPDATE wallets SET scanned_until = max(scanned_until, ?) WHERE name = ?", (until, name))
 
 
+def known_until(tx: Tx) -> int:
+    """Until when every wallet's list was compared with the books, unix seconds."""
+    row = tx.one("SELECT min(max(scanned_until, created_at)) AS at FROM wallets")
+    return row["at"] or 0 if row else 0
+
+
 def set_searched(tx: Tx, name: str, since: int) -> None:
     """Its list was searched, from then on, for payments that these books forgot."""
     tx.run(

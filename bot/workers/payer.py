@@ -40,9 +40,9 @@ MAX_LEGS_IN_HAND: Final = 64
 MAX_LEGS_OF_ONE_PAYEE: Final = 4
 """A payee whose server is slow holds up its own legs."""
 RETRY_SECONDS: Final = 5
-SEARCHES: Final = 2
-"""A wallet that does not show what it sent, asked so often with a pause between, is paid from all the same: the books
-are seldom lost, and some wallets' lists never come."""
+SEARCH_AGAIN_SECONDS: Final = (5, 10, 20)
+"""A wallet that does not show what it sent, asked once more after each of these, is paid from all the same, and the
+operators are told: the books are seldom lost, and some wallets' lists never come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,10 @@ class Payer:
         found = await self._db.read(lambda tx: self._find(tx, now, room, busy, in_hand))
         since = found.search_from
         if since is not None and (self._paid_unseen_from is None or since < self._paid_unseen_from):
-            if self._asked_at is None or not 0 <= now - self._asked_at < RETRY_SECONDS:
+            pause = SEARCH_AGAIN_SECONDS[self._unread - 1]
+            if self._asked_at is None or not 0 <= now - self._asked_at < pause:
                 return await self._search(since, now)
-            return RETRY_SECONDS - (now - self._asked_at)
+            return pause - (now - self._asked_at)
         for attempt in found.ready:
             self._take(attempt.leg_id, attempt)
         for leg in found.due:
@@ -165,29 +166,32 @@ class Payer:
     async def _search(self, since: int, now: int) -> float:
         """Reads what the wallet sent since then: what these books forgot is known from it. Returns the seconds until
         there may be more to do."""
-        name = self._wallet.name
+        name, operators = self._wallet.name, self._policy.operators
         try:
             everything, settled = await read_sent(self._wallet.client, since)
-        except WalletTrouble as trouble:
-            log.warning("wallet_list_unread", wallet=name, reason=str(trouble))
-            self._unread, self._asked_at = self._unread + 1, now
-            if self._unread < SEARCHES:
-                return RETRY_SECONDS
-            log.warning("paid_without_a_list", wallet=name)
-            self._unread, self._asked_at, self._paid_unseen_from = 0, None, since
-            return 0
-        await self._db.write(
-            partial(
-                past.note_search,
-                wallet=name,
-                settled=settled,
-                everything=everything,
-                since=since,
-                operators=self._policy.operators,
-                now=self._clock.now(),
+            whole = await self._db.write(
+                partial(
+                    past.note_search,
+                    wallet=name,
+                    settled=settled,
+                    everything=everything,
+                    since=since,
+                    operators=operators,
+                    now=self._clock.now(),
+                )
             )
-        )
-        self._unread, self._asked_at = 0, None
+            why = "it does not show all of it"
+        except WalletTrouble as trouble:
+            whole, why = False, str(trouble)
+        if whole:
+            self._unread, self._asked_at = 0, None
+            return 0
+        log.warning("wallet_list_unread", wallet=name, reason=why)
+        self._unread, self._asked_at = self._unread + 1, now
+        if self._unread <= len(SEARCH_AGAIN_SECONDS):
+            return SEARCH_AGAIN_SECONDS[self._unread - 1]
+        self._unread, self._asked_at, self._paid_unseen_from = 0, None, since
+        await self._db.write(lambda tx: past.pay_unseen(tx, name, operators, self._clock.now()))
         return 0
 
     def _goes(self, tx: Tx, attempt: Attempt, now: int) -> bool:

@@ -17,7 +17,7 @@ from handlers.past import State
 from nwc.client import WalletClient
 from nwc.evidence import Listing
 from nwc.ports import Clock
-from nwc.trouble import WalletTrouble
+from nwc.trouble import WalletError, WalletTrouble
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -99,6 +99,8 @@ async def _patiently(client: WalletClient, since: int, *, unpaid: bool) -> Listi
     for _ in range(TRIES - 1):
         try:
             return await client.list_transactions(since, direction="outgoing", unpaid=unpaid)
+        except WalletError:
+            raise  # it was heard and answered: to ask at once again is no use, and may be one question too many
         except WalletTrouble:
             continue
     return await client.list_transactions(since, direction="outgoing", unpaid=unpaid)

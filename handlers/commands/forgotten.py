@@ -95,7 +95,8 @@ def _fitting(ctx: Context, params: ForgottenMatch) -> Leg:
     if leg.id not in forgotten.fitting(ctx.tx, found, _ALL):
         raise Refusal(
             Code.BAD_STATE,
-            "P{id} is not open for this very amount in wallet {wallet}: forgotten list says what it may be",
+            "P{id} is not open for this very amount in wallet {wallet}: forgotten list says what it may be, "
+            "or how its transaction is shared out anew",
             field="payment",
             id=leg.id,
             wallet=found.fact.wallet,

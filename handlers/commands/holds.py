@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers import holding
+from handlers import holding, past
 from handlers.commands.fields import Name, Note, Params
 from handlers.commands.registry import command
 from handlers.context import Context
@@ -30,7 +30,8 @@ def shape(tx: Tx, hold: Hold) -> dict[str, Any]:
             "count": violations.number(tx),
         }
     if hold.name == holds.PAST:
-        found |= {"forgotten": len(forgotten.waiting(tx))}
+        looked_for = past.state(tx)
+        found |= {"forgotten": len(forgotten.waiting(tx)), "read": looked_for.read if looked_for else []}
     return found
 
 
@@ -40,7 +41,10 @@ def shapes(tx: Tx) -> list[dict[str, Any]]:
 
 
 def _preview(ctx: Context, params: HoldLift) -> dict[str, Any]:
-    return shape(ctx.tx, _named(ctx, params.hold))
+    found = shape(ctx.tx, _named(ctx, params.hold))
+    if found["name"] == holds.PAST:
+        found["unread"] = sorted(set(ctx.settings.wallets) - set(found["read"]))
+    return found
 
 
 @command(

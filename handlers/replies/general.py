@@ -148,6 +148,16 @@ def _state(r: Mapping[str, Any], w: Words) -> str:
     return w("All payments are paused: resume") if r["paused"] else w("Running, payments are on.")
 
 
+def _needed(r: Mapping[str, Any], counts: Sequence[str], w: Words) -> list[str]:
+    """What a person has to do."""
+    held = {hold["name"] for hold in r["holds"]}
+    return [
+        *([w("Somebody has to look at the books, then: resume")] if "books" in held else []),
+        *([w("What these books forgot, and what is to be done: forgotten list")] if "past" in held else []),
+        *([w("Needs a person: {counts}. Say worklist.", counts=", ".join(counts))] if counts else []),
+    ] or [w("Nothing needs a person.")]
+
+
 def _status(r: Mapping[str, Any], w: Words) -> str:
     counts = [f"{names.name(w, names.BUCKETS, bucket)}: {count}" for bucket, count in r["worklist"].items() if count]
     left = len(r["wallets"]) - 5
@@ -160,9 +170,7 @@ def _status(r: Mapping[str, Any], w: Words) -> str:
             _withholding(r["relays"], w),
             *[_wallet(each, w) for each in r["wallets"][:5]],
             w("and {count} more wallets: wallet list", count=left) if left > 0 else None,
-            w("Needs a person: {counts}. Say worklist.", counts=", ".join(counts))
-            if counts
-            else w("Nothing needs a person."),
+            *_needed(r, counts, w),
             _missing(r["missing_reports"], w),
             w("Last settlement: {time}", time=w.moment(r["last_settlement_at"])),
         ]

@@ -50,7 +50,9 @@ def _hold(r: Mapping[str, Any], w: Words) -> list[str | None]:
 
 def _lift_preview(r: Mapping[str, Any], w: Words) -> str:
     head = w("Payments go on although this was found. Whoever is paid wrongly by it, you answer for.")
-    return ask_for_code([head, *_hold(r["preview"], w)], r, w)
+    unread = ", ".join(r["preview"].get("unread", [])[:5])
+    gap = w("What was sent since the backup was not read from {wallets}.", wallets=unread) if unread else None
+    return ask_for_code([head, *_hold(r["preview"], w), gap], r, w)
 
 
 def _lifted(r: Mapping[str, Any], w: Words) -> str:

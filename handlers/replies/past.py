@@ -88,6 +88,29 @@ def _stays(r: Mapping[str, Any], w: Words) -> str:
     )
 
 
+def _unread(r: Mapping[str, Any], w: Words) -> str:
+    wallets = ", ".join(r["wallets"][:5])
+    return lines(
+        [
+            w("Nothing is paid yet: what was sent since the backup can't be read from {wallets}.", wallets=wallets),
+            w("Each is asked again and again. How it answers: wallet test {wallet}", wallet=r["wallets"][0]),
+            w("If it never will: look into it yourself, say what you find, then: hold lift past REASON"),
+            w("What you find: forgotten list"),
+        ]
+    )
+
+
+def _unseen(r: Mapping[str, Any], w: Words) -> str:
+    named = {"wallet": r["wallet"]}
+    return lines(
+        [
+            w("Wallet {wallet} does not show all that it sent before, and is paid from all the same.", **named),
+            w("If these books were lost or put back, pause now: what they forgot may be paid again."),
+            w("How it answers: wallet test {wallet}", **named),
+        ]
+    )
+
+
 def _forgotten(each: Mapping[str, Any], w: Words) -> str:
     kind = names.name(w, names.PAYMENT_TYPES, each["type"]) if each["type"] else w("nobody knows what for")
     return facts(
@@ -102,8 +125,14 @@ def _forgotten(each: Mapping[str, Any], w: Words) -> str:
             kind,
             w("the wallet shows it paid") if each["settled"] else None,
             w("may be {payments}", payments=", ".join(each["may_be"])) if each["may_be"] else None,
+            w("for {settlement}", settlement=each["planned_otherwise"]) if _elsewhere(each) else None,
         ]
     )
+
+
+def _elsewhere(each: Mapping[str, Any]) -> bool:
+    """Whether it paid for a transaction of which no leg fits it."""
+    return not each["may_be"] and each["planned_otherwise"] is not None
 
 
 def _list(r: Mapping[str, Any], w: Words) -> str:
@@ -112,12 +141,20 @@ def _list(r: Mapping[str, Any], w: Words) -> str:
         return lines([w("No payment is forgotten."), unread])
     found = [_forgotten(each, w) for each in r["forgotten"][:_SHOWN]]
     more = r["count"] - len(found)
+    otherwise = next((each["planned_otherwise"] for each in r["forgotten"] if _elsewhere(each)), None)
     return lines(
         [
             w("Sent, and not in the books:"),
             *found,
             w("and {count} more", count=more) if more > 0 else None,
             unread,
+            w(
+                "Where none fits, a deposit or a rule is missing: enter it again, then: settlement reset {settlement}, "
+                "settlement retry {settlement}",
+                settlement=otherwise,
+            )
+            if otherwise
+            else None,
             w("If you know what one of them paid: forgotten match HASH_END P40"),
             w("If it paid nothing that is owed here: forgotten drop HASH_END REASON"),
         ]
@@ -153,6 +190,8 @@ TEXTS: Final[dict[str, Wording]] = {
     "notice accepted before": _accepted_before,
     "notice forgotten": _waits,
     "notice past": _noticed,
+    "notice past unread": _unread,
+    "notice wallet unseen": _unseen,
     "notice past over": _over,
     "notice past stays": _stays,
 }

@@ -373,6 +373,7 @@ CREATE TABLE forgotten (
     leg          INTEGER NOT NULL,     -- the number of the leg, in books that are lost
     invoice      TEXT NOT NULL,
     amount_msat  INTEGER NOT NULL CHECK (amount_msat > 0),
+    fees_msat    INTEGER NOT NULL DEFAULT 0 CHECK (fees_msat >= 0),  -- may be part of the amount: wallets list it so
     payee_key    TEXT,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,

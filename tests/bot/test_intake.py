@@ -91,6 +91,25 @@ async def test_what_a_relay_kept_waits_until_the_relay_is_through(ear: Ear) -> N
     assert await ear.done(5) == ["pause", "pause", "pause", "resume", "pause"]
 
 
+@pytest.mark.parametrize("order", ["pause", "freeze ana", '{"method": "pause"}'])
+async def test_what_asks_that_less_be_paid_counts_before_its_turn(ear: Ear, order: str) -> None:
+    """Another relay is not through: nothing new is paid until it has been acted on."""
+    ear.catching_up |= {FAST, SLOW}
+    ear.hear("resume", FAST, ago=10)
+    await asyncio.sleep(0.12)
+    assert not ear.intake.holds_a_brake()
+    ear.hear(order, FAST, ago=5)
+    async with asyncio.timeout(5):
+        while not ear.intake.holds_a_brake():
+            await asyncio.sleep(0.01)
+    assert await ear.done(0) == []
+    ear.catching_up.clear()
+    await ear.done(1)
+    async with asyncio.timeout(5):
+        while ear.intake.holds_a_brake():
+            await asyncio.sleep(0.01)
+
+
 async def test_nothing_waits_for_a_relay_that_brings_nothing(ear: Ear) -> None:
     ear.catching_up.add(SLOW)
     ear.hear("pause", FAST)

@@ -17,7 +17,7 @@ from handlers.payment_evidence import Policy
 from ledger.states import AttemptState, EvidenceClass, LegStatus, SettlementStatus
 from nwc.evidence import Listing
 from nwc.messages import Transaction
-from storage import attempts, forgotten, holds, legs, purposes
+from storage import attempts, forgotten, holds, legs, purposes, unmatched
 from storage.db import Database, Tx, witness_path
 from storage.witness import Witness
 from tests.handlers.conftest import open_shop
@@ -619,6 +619,129 @@ async def test_a_payment_of_which_nobody_knows_stands_before_its_amount(owed: Ti
     assert await owed.violations() == []
 
 
+async def test_what_was_noted_as_unmatched_in_the_gap_is_forgotten_all_the_same(owed: Till, copy: Path) -> None:
+    """Whoever reads the wallet's list first: what the books had noted before they were copied is none of ours."""
+    await owed.paid(1, 1)
+    await noted(owed, 8, 75_000)
+    owed.advance(1)
+    await back_up(owed, copy)
+    await owed.paid(3, 3)
+    owed.advance(4_000)
+    await without_witness(owed, copy)
+    await begun(owed)
+    await noted(owed, 3, 75_000)
+    earlier = row(hash_of(8), 75_000, direction="outgoing", settled_at=owed.now - 4_001)
+    assert not await listed(owed, await sent_row(owed, 3, 3, metadata={}), earlier)
+    [found] = await owed.desk.tx(forgotten.waiting)
+    assert found.fact.payment_hash == hash_of(3)
+    assert await owed.desk.tx(lambda tx: [unmatched.known(tx, hash_of(number)) for number in (3, 8)]) == [False, True]
+    policy = Policy(POLICY, 600)
+    whole = Listing((await sent_row(owed, 3, 3, metadata={}),), True)
+    owed.advance(1_000)
+    await owed.desk.tx(
+        lambda tx: payment_evidence.note_list(
+            tx, "main", whole, starts_at=0, asked_at=owed.now, policy=policy, now=owed.now
+        )
+    )
+    assert not await owed.desk.tx(lambda tx: unmatched.known(tx, hash_of(3))), "it is told of already"
+    await owed.desk.ask(BOSS, "hold.lift", hold="past", reason="looked", confirm=True)
+    assert await owed.open(3) is Go.LATER
+
+
+async def noted(till: Till, number: int, amount_sats: int) -> None:
+    await till.desk.tx(
+        lambda tx: unmatched.note(
+            tx,
+            payment_hash=hash_of(number),
+            wallet="main",
+            direction="outgoing",
+            amount_msat=amount_sats * 1_000,
+            settled_at=till.now,
+            now=till.now,
+        )
+    )
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_wallet_that_lists_what_left_it_with_the_fee(owed: Till, copy: Path, *, known: bool) -> None:
+    await owed.paid(1, 1)
+    await back_up(owed, copy)
+    await owed.paid(3, 3)
+    await without_witness(owed, copy)
+    await begun(owed)
+    shown = await sent_row(owed, 3, 3, **({} if known else {"metadata": {}}))
+    assert not await listed(owed, replace(shown, amount_msat=shown.amount_msat + 1_500, fees_paid_msat=1_500))
+    await owed.desk.ask(BOSS, "hold.lift", hold="past", reason="looked", confirm=True)
+    if not known:
+        assert await owed.open(3) is Go.LATER
+        [each] = (await owed.desk.ask(BOSS, "forgotten.list"))["forgotten"]
+        assert each["may_be"] == ["P3"]
+        await owed.desk.ask(BOSS, "forgotten.match", hash_end=hash_of(3)[-8:], payment=3, confirm=True)
+    assert (await owed.attempt(3)).amount_msat == 75_000_000
+    assert await owed.learn(3) is A.SETTLED
+    assert await owed.violations() == []
+
+
+async def test_what_is_under_way_since_a_gap_that_is_noticed_late(owed: Till) -> None:
+    """The copy has worked for hours before a wallet shows what it forgot: it has booked a lot since it was put back."""
+    await begun(owed)
+    await owed.paid(1, 1)
+    shown = await sent_row(owed, 3, 3, created_at=owed.now)
+    under_way = await sent_row(owed, 4, 4, state="pending", settled_at=None, created_at=owed.now)
+    nobodys = row(hash_of(9), 77, direction="outgoing", settled_at=owed.now, created_at=owed.now)
+    owed.advance(3 * 3_600)
+    await owed.paid(2, 2)
+    whole = Listing((shown,), True)
+    await owed.desk.tx(
+        lambda tx: payment_evidence.note_list(
+            tx, "main", whole, starts_at=0, asked_at=owed.now, policy=Policy(POLICY, 600), now=owed.now
+        )
+    )
+    assert await held(owed)
+    await listed(owed, shown, under_way, nobodys)
+    assert [await state(owed, number) for number in (3, 4)] == [A.SENT, A.SENT]
+    assert await owed.desk.tx(lambda tx: forgotten.known(tx, hash_of(9)))
+
+
+async def test_a_wallet_whose_list_never_comes_is_told_of(owed: Till, copy: Path) -> None:
+    await owed.paid(1, 1)
+    await back_up(owed, copy)
+    await without_witness(owed, copy)
+    await begun(owed)
+    for _ in range(3):
+        assert not await listed(owed, complete=False)
+        owed.advance(1_000)
+    assert sum("can't be read from main" in text for text in await owed.told()) == 1
+    assert "forgotten list" in str(await owed.desk.say(BOSS, "status"))
+    assert "was not read from main" in str(await owed.desk.say(BOSS, "hold lift past looked"))
+
+
+async def test_where_no_leg_fits_the_list_says_how_it_is_shared_out_anew(owed: Till, copy: Path) -> None:
+    for lp in ("ana", "ben"):
+        await deposit(owed, lp, "9000")
+    await begun(owed)
+    await back_up(owed, copy)
+    await deposit(owed, "ana", "9000")
+    await sale(owed, 7)
+    for leg_id in range(5, 9):
+        await owed.paid(leg_id, leg_id)
+    await restored(owed, copy)
+    await begun(owed)
+    await sale(owed, 7)
+    await listed(owed)
+    assert "settlement reset S2, settlement retry S2" in str(await owed.desk.say(BOSS, "forgotten list"))
+    await deposit(owed, "ana", "9000")
+    for number in (5, 6):
+        await owed.learn(number)
+    owed.advance(86_400)
+    await owed.desk.ask(BOSS, "settlement.reset", settlement="S2", confirm=True)
+    await owed.desk.ask(BOSS, "settlement.retry", settlement="S2", confirm=True)
+    await owed.desk.distribute()
+    assert Go.YES not in [await owed.open(leg_id) for leg_id in (9, 10)]
+    assert await waiting(owed) == 0
+    assert [await state(owed, number) for number in (7, 8)] == [A.SENT, A.SENT]
+
+
 async def test_what_was_before_the_gap_is_nobodys_business(owed: Till, copy: Path) -> None:
     await owed.paid(1, 1)
     await back_up(owed, copy)
@@ -663,6 +786,20 @@ async def test_a_wallet_that_has_sent_nothing_pays_at_once(owed: Till) -> None:
     assert not await held(owed)
     await owed.desk.tx(lambda tx: tx.run("UPDATE settlements SET reported_at = reported_at - 86400"))
     assert await searched(owed, legs=(4,)) == owed.now - 86_400
+
+
+async def test_a_list_that_is_not_whole_is_no_search(owed: Till) -> None:
+    def work(tx: Tx) -> tuple[bool, bool]:
+        whole, part = Listing((), True), Listing((), False)
+        for settled, everything in ((part, whole), (whole, part)):
+            assert not past.note_search(tx, "main", settled, everything, since=0, operators={BOSS}, now=owed.now)
+        unsearched = past.unsearched(tx, "main", (3,)) is not None
+        return unsearched, past.note_search(tx, "main", whole, whole, since=0, operators={BOSS}, now=owed.now)
+
+    assert await owed.desk.tx(work) == (True, True)
+    for _ in range(2):
+        await owed.desk.tx(lambda tx: past.pay_unseen(tx, "main", {BOSS}, owed.now))
+    assert ["does not show all that it sent" in text for text in await owed.told()] == [True]
 
 
 async def searched_again(till: Till, *rows: Transaction) -> int | None:

@@ -454,19 +454,46 @@ async def test_a_claim_after_the_release_holds_the_leg(owed: Till) -> None:
 
 
 async def test_a_claim_after_the_release_beside_the_next_attempt(owed: Till) -> None:
-    """One live attempt a leg: the next one goes on, and the claim is kept as evidence until proof comes."""
+    """One live attempt a leg: the next one is out already, and the claim is kept as evidence until proof comes."""
     await owed.sent(3, 1)
     await owed.release(1)
     await owed.sent(3, 2)
     for _ in range(3):  # each reading of the wallet's list says so
         assert await owed.learn(1, E.CLAIM) is A.RELEASED
     assert [await state(owed, number) for number in (1, 2)] == [A.RELEASED, A.SENT]
-    assert await owed.told() == []
+    assert len(await owed.told()) == 1
+    assert not await owed.desk.tx(lambda tx: payment.pay_again(tx, hash_of(2), owed.request(2), owed.policy, owed.now))
     await owed.learn(2)
     assert await owed.learn(1, E.CLAIM) is A.CLAIMED
     assert len(await owed.told()) == 1
     await owed.learn(1)
     assert (await status(owed, 3), await credit(owed, "lp:1")) == (L.COMPLETED, 75_000)
+
+
+async def test_a_claim_while_the_next_invoice_waits(owed: Till) -> None:
+    """What is ready was not sent: it is dropped, and the claim stands before any other."""
+    await owed.sent(3, 1)
+    await owed.release(1)
+    assert await owed.ready(3, 2) is not None
+    await owed.learn(1, E.CLAIM)
+    assert [await state(owed, number) for number in (1, 2)] == [A.CLAIMED, A.DROPPED]
+    assert not await owed.send(2)
+    assert await owed.violations() == []
+
+
+async def test_a_claim_beside_an_attempt_that_ends_unpaid(owed: Till) -> None:
+    """The wallet need not say it again: it holds the leg when its turn comes."""
+    await owed.sent(3, 1)
+    await owed.release(1)
+    await owed.sent(3, 2)
+    owed.advance(1)
+    await owed.learn(1, E.CLAIM)
+    await owed.release(2)
+    owed.advance(600)
+    assert await owed.open(3) is Go.LATER
+    assert [await state(owed, number) for number in (1, 2)] == [A.CLAIMED, A.RELEASED]
+    assert await owed.open(3) is Go.DONE
+    assert await owed.violations() == []
 
 
 async def test_a_claim_is_heard_once(owed: Till) -> None:

@@ -114,6 +114,8 @@ async def _is_restored(till: Till) -> None:
         witness = till.desk.db.witness
         witness.write([strange, planned_otherwise], None)
         past.begin(tx, witness, {BOSS}, till.now)
+        past.pay_unseen(tx, "main", {BOSS}, till.now)
+        assert not past.finish(tx, ["main"], {BOSS}, till.now + past.PATIENCE_SECONDS)
         nothing = Listing((), True)
         past.note_lists(tx, "main", nothing, nothing, counts=True, now=till.now)
         assert not past.finish(tx, ["main"], {BOSS}, till.now)

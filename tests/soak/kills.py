@@ -16,6 +16,8 @@ from typing import Final
 from tests.crash.campaign import Campaign, Outcome, Plan, Wallets
 from tests.crash.faults import FAULTS
 
+SALE_EVERY_SECONDS: Final = 1.5
+"""More than bots with such short lives get done; what they leave is paid in the end, and takes long if it is much."""
 KINDS: Final = ("sloppy", "lnbits", "liar", "alby", "honest")
 
 
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--round", type=int, default=400, help="kills before a new world")
     parser.add_argument("--shops", type=int, default=4, choices=range(1, len(KINDS) + 1), help="bots side by side")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    parser.add_argument("--finish-within", type=float, default=180.0, help="seconds to settle everything after a round")
+    parser.add_argument("--finish-within", type=float, default=600.0, help="seconds to settle everything after a round")
     parser.add_argument("--fault", choices=FAULTS, default=None)
 
 
@@ -39,6 +41,7 @@ async def _run(arguments: argparse.Namespace) -> bool:
             kills=min(arguments.round, arguments.kills - total.kills),
             seed=seed,
             personalities=wallets(seed, arguments.shops),
+            sale_every=SALE_EVERY_SECONDS,
             finish_within=arguments.finish_within,
             fault=arguments.fault,
         )

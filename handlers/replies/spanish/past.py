@@ -56,8 +56,40 @@ TEXTS: Final[dict[str, str]] = {
     "…{end} is looked into as what paid {payment}: show {payment}": (
         "…{end} se revisa como el que pagó {payment}: show {payment}"
     ),
-    "P{id} is not open for this very amount in wallet {wallet}: forgotten list says what it may be": (
-        "P{id} no está abierto por este mismo monto en la billetera {wallet}: forgotten list dice qué puede ser"
+    "P{id} is not open for this very amount in wallet {wallet}: forgotten list says what it may be, or how its "
+    "transaction is shared out anew": (
+        "P{id} no está abierto por este mismo monto en la billetera {wallet}: forgotten list dice qué puede ser, o "
+        "cómo se reparte de nuevo su transacción"
+    ),
+    "Nothing is paid yet: what was sent since the backup can't be read from {wallets}.": (
+        "Todavía no se paga nada: de {wallets} no se puede leer lo que se envió desde el respaldo."
+    ),
+    "Each is asked again and again. How it answers: wallet test {wallet}": (
+        "Se pregunta una y otra vez. Cómo responde: wallet test {wallet}"
+    ),
+    "If it never will: look into it yourself, say what you find, then: hold lift past REASON": (
+        "Si nunca lo hará: mírela usted, diga lo que encuentra y después: hold lift past RAZÓN"
+    ),
+    "What you find: forgotten list": "Lo que encuentra: forgotten list",
+    "Wallet {wallet} does not show all that it sent before, and is paid from all the same.": (
+        "La billetera {wallet} no muestra todo lo que envió antes, y de ella se paga igual."
+    ),
+    "If these books were lost or put back, pause now: what they forgot may be paid again.": (
+        "Si estos libros se perdieron o se restauraron, diga pause ahora: lo que olvidaron puede pagarse otra vez."
+    ),
+    "How it answers: wallet test {wallet}": "Cómo responde: wallet test {wallet}",
+    "for {settlement}": "por {settlement}",
+    "Where none fits, a deposit or a rule is missing: enter it again, then: settlement reset {settlement}, settlement "
+    "retry {settlement}": (
+        "Donde ninguno encaja falta un depósito o una regla: ingréselo otra vez y después: settlement reset "
+        "{settlement}, settlement retry {settlement}"
+    ),
+    "What was sent since the backup was not read from {wallets}.": (
+        "De {wallets} no se leyó lo que se envió desde el respaldo."
+    ),
+    "Somebody has to look at the books, then: resume": "Alguien tiene que mirar los libros, y después: resume",
+    "What these books forgot, and what is to be done: forgotten list": (
+        "Lo que estos libros olvidaron, y qué hacer: forgotten list"
     ),
     "You know that it paid this: the payment is followed up with it, and is not made again.": (
         "Usted sabe que pagó esto: el pago se sigue con él y no se hace otra vez."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -100,8 +101,8 @@ async def test_a_wallet_that_shows_no_list_is_asked_again_after_a_while(
         asked.append(since)
         raise WalletSilent("no answer")
 
-    async def have_asked() -> bool:
-        return bool(asked)
+    async def have_asked(times: int = 1) -> bool:
+        return len(asked) == times
 
     monkeypatch.setattr(payer_module, "read_sent", unread)
     async with paying(owed, bank) as payer:
@@ -111,10 +112,13 @@ async def test_a_wallet_that_shows_no_list_is_asked_again_after_a_while(
             await asyncio.sleep(0.01)
         assert len(asked) == 1
         assert bank.paid == []
-        owed.advance(payer_module.RETRY_SECONDS)
-        payer._bell.ring()
+        for number, seconds in enumerate(payer_module.SEARCH_AGAIN_SECONDS, start=2):
+            owed.advance(seconds)
+            payer._bell.ring()
+            await becomes(partial(have_asked, number), "the list is asked for again")
         await count(owed, COMPLETED, is_=3)
-    assert len(asked) == payer_module.SEARCHES
+        assert ["is paid from all the same" in text for text in await owed.told()] == [True]
+    assert len(asked) == 1 + len(payer_module.SEARCH_AGAIN_SECONDS)
 
 
 async def test_a_payment_to_ourselves_is_refused_before_anything_is_asked(owed: Till, bank: Bank) -> None:
