@@ -202,16 +202,28 @@ def test_a_release_rests_on_what_was_seen(lacking: Seen | None) -> None:
     early = replace(found, evidence=tuple(replace(one, asked_at=one.asked_at - 100) for one in evidence))
     assert names(check_leg(LegFacts(leg(), (early,)))) == ["released_without_evidence"]
     unlogged = replace(found, evidence=BY_RULE, release_logged=False)
-    assert [one.detail for one in check_leg(LegFacts(leg(), (unlogged,)))] == [
-        "the audit log has no word of its release"
-    ]
+    no_line = "the audit log has no word of its release"
+    assert check_leg(LegFacts(leg(), (unlogged,))) == (
+        Violation("released_without_evidence", made.payment_hash, no_line),
+    )
+
+
+@pytest.mark.parametrize("instead", [seen(E.NEGATIVE, "control", 3), seen(E.PROOF, "lookup", 3)])
+def test_a_release_rests_on_a_control_that_found_something(instead: Seen) -> None:
+    made = attempt(state=A.RELEASED)
+    evidence = tuple(instead if one.source == "control" else one for one in BY_RULE)
+    found = replace(with_requests(made), evidence=evidence)
+    assert names(check_leg(LegFacts(leg(), (found,)))) == ["released_without_evidence"]
 
 
 def test_a_claim_rests_on_a_claim() -> None:
     claimed = with_requests(attempt(state=A.CLAIMED))
     assert check_leg(LegFacts(leg(), (claimed,))) == ()
     only_asked = replace(claimed, evidence=(seen(E.NEGATIVE, "lookup"),))
-    assert names(check_leg(LegFacts(leg(), (only_asked,)))) == ["claimed_without_evidence"]
+    nobody = Violation(
+        "claimed_without_evidence", claimed.attempt.payment_hash, "no wallet is known to have claimed it"
+    )
+    assert check_leg(LegFacts(leg(), (only_asked,))) == (nobody,)
 
 
 def test_a_request_that_outlives_its_invoice() -> None:

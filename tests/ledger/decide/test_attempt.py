@@ -250,6 +250,10 @@ def test_only_a_known_payment_that_it_finds_shows_that_it_is_the_same_wallet(
     assert (resend_due(replace(made, requests=(request(publishes=1),)), T + 20, POLICY) is not None) is same
     assert may_pay_again(replace(made, sent_here=True), T + 601, POLICY)
     assert not may_pay_again(replace(made, sent_here=True, connected_at=T + 600), T + 601, POLICY), "not asked since"
+    asked_at = max(one.asked_at for one in evidence if one.source in ("lookup", "list"))
+    for connected_at, since in ((asked_at, False), (asked_at - 1, True)):
+        again = replace(made, sent_here=True, profile=WalletProfile.ALBY_LND, connected_at=connected_at)
+        assert may_pay_again(again, T + 601, POLICY) is since
 
 
 def test_a_stale_answer_that_comes_late_counts_by_when_it_was_asked() -> None:
