@@ -105,6 +105,7 @@ class Daemon:
     _booked_until: int = 0
     _read_until: dict[str, int] = field(default_factory=dict)
     _parts: Parts | None = None
+    _orders: Settings | None = None
 
     async def run(self) -> None:
         """Raises StorageError, HealthError, CannotStart before anything moved; StorageBroken when the disk failed."""
@@ -257,7 +258,10 @@ class Daemon:
     # --- run ---------------------------------------------------------------------------------------------------------
 
     def _settings(self) -> Settings:
-        return policies.orders(self.config, self.secrets.keys.public_key, version())
+        """Asked for by every order; another configuration is another daemon's."""
+        if self._orders is None:
+            self._orders = policies.orders(self.config, self.secrets.keys.public_key, version())
+        return self._orders
 
     def _live(self) -> Live:
         parts = self._parts
@@ -290,10 +294,11 @@ class Daemon:
         return self._parts is None or self._parts.heartbeat.deaf()
 
     def _may_pay(self) -> bool:
-        """Nothing new is paid by a bot that is stopping, that hears no relay (a `pause` would not reach it), that does
-        not know yet what relays keep of its own, or whose books are in doubt."""
+        """Nothing new is paid by a bot that is stopping, that hears no relay (a `pause` would not reach it), that has
+        not acted yet on one that reached it, that does not know yet what relays keep of its own, or whose books are in
+        doubt."""
         parts = self._parts
-        if self._draining or parts is None or self._deaf():
+        if self._draining or parts is None or self._deaf() or parts.intake.holds_a_brake():
             return False
         return parts.own_events.answered.is_set() and parts.auditor.may_pay()
 

@@ -263,8 +263,10 @@ class Line:
 
     @staticmethod
     async def _within(event: asyncio.Event, seconds: float | None) -> None:
+        # Not wait_for: of Python 3.11's an end is not heard that comes in the same turn as the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await event.wait()
         event.clear()
 
     async def _do_owed(self) -> None:

@@ -6,6 +6,7 @@ Everything here is judged as if an attacker had made it: the library checks less
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import hashlib
 import json
@@ -61,8 +62,23 @@ def _write_whole(self: bindings._UniffiRustBufferBuilder, value: bytes) -> None:
         ctypes.memmove(ctypes.addressof(self.rbuf.data.contents) + self.rbuf.len, bytes(value), len(value))
 
 
+@bindings._UNIFFI_RUST_FUTURE_CONTINUATION_CALLBACK  # type: ignore[untyped-decorator]
+def _go_on(handle: int, code: int) -> None:
+    """Tells a waiting call of the library's to go on.
+
+    Takes the place of one that goes through the event loop's queue for other threads even where it is called by the
+    loop itself, because what was asked for is there already: that was a turn of the loop and a system call each time.
+    """
+    loop, future = bindings._UniffiContinuationHandleMap.remove(handle)
+    if asyncio._get_running_loop() is loop:
+        bindings._uniffi_set_future_result(future, code)
+    else:
+        loop.call_soon_threadsafe(bindings._uniffi_set_future_result, future, code)
+
+
 # Of 0.45.1, which is pinned; tests/bot/test_nostr.py tells when it is not needed any more.
 bindings._UniffiRustBufferBuilder.write = _write_whole  # type: ignore[method-assign]
+bindings._uniffi_continuation_callback = _go_on
 
 
 def words_of(failed: Exception) -> str:

@@ -227,6 +227,7 @@ class Sockets:
             told: Any = notification
             if told.is_MESSAGE() and (address := str(told.relay_url)) in self._sockets:
                 await self._hear(self._urls[address], self._sockets[address], told.message.as_enum(), hearer)
+                await asyncio.sleep(0)  # what is there already comes without a turn of the loop: now others have theirs
 
     async def _hear(self, url: str, socket: Socket, said: Any, hearer: Hearer) -> None:
         hearer.hear_any(url)

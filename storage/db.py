@@ -55,6 +55,8 @@ class Tx:
     """Whether the witness is to note how far the books are with this commit."""
     seals: dict[str, list[str]] = field(default_factory=dict)
     """What the next line of the audit log seals (storage/seals.py)."""
+    coming: list[Any] = field(default_factory=list)
+    """What is to leave soon: a hint only, for who makes it ready while this is being committed, or undone after all."""
 
     def run(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         return self.sql.execute(statement, values)
@@ -97,6 +99,13 @@ def conditions(given: Iterable[tuple[str, Given]]) -> tuple[str, list[int | str]
 
 class _Busy(Exception):
     """Another program is writing: the transaction was not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Follower:
+    name: str
+    read: Callable[[Tx], Any]
+    listener: Callable[[Any], None]
 
 
 class _Job(Generic[T]):
@@ -146,6 +155,9 @@ class Database:
         """Belongs to the thread that writes: only what runs in `write` may use it."""
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(QUEUE)
         self._listeners: list[Callable[[set[str]], None]] = []
+        self._followers: list[_Follower] = []
+        self._loop = asyncio.get_running_loop()
+        self._foresee: Callable[[list[Any]], None] | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with StorageBroken when nothing more may be written."""
         self.failed.add_done_callback(_seen)
@@ -193,6 +205,16 @@ class Database:
     def on_commit(self, listener: Callable[[set[str]], None]) -> None:
         """`listener` is called on the event loop after each commit, with the names that were touched."""
         self._listeners.append(listener)
+
+    def follow(self, name: str, read: Callable[[Tx], T], listener: Callable[[T], None]) -> None:
+        """After each commit that touched `name` it is read anew, and `listener` called with what was found as the
+        listeners of `on_commit` are. Nothing is committed in between, and who waits for the commit goes on later."""
+        self._followers.append(_Follower(name, read, listener))
+
+    def before_commit(self, listener: Callable[[list[Any]], None]) -> None:
+        """`listener` is called on the event loop, with what transactions have in `coming`, while they are committed:
+        whether they will be nobody knows then, so nothing may leave by that."""
+        self._foresee = listener
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Runs `work` in a transaction and returns its result once that is durable.
@@ -285,11 +307,12 @@ class Database:
                 await self._commit(batch)
 
     async def _commit(self, batch: list[_Job[Any]]) -> None:
+        found: list[tuple[_Follower, Any]] = []
         if self.failed.done():
             error: BaseException | None = StorageBroken("the database takes no more writes")
             touched: set[str] = set()
         else:
-            touched, error = await self._on_disk(batch)
+            touched, error = await self._on_disk(batch, found)
         if error is not None:
             broken = is_broken(error) or isinstance(error, StorageBroken)
             if not self.failed.done() and (broken or not isinstance(error, Exception)):
@@ -299,17 +322,24 @@ class Database:
             return
         for job in batch:
             _finish(job, job.error)
+        for follower, what in found:
+            follower.listener(what)
         if touched:
             for listener in self._listeners:
                 listener(touched)
 
-    async def _on_disk(self, batch: list[_Job[Any]]) -> tuple[set[str], BaseException | None]:
-        """While another program is in the midst of writing, the batch waits; nothing of it was begun, nothing leaves.
-        Who never ends ends the bot: what it was asked meanwhile comes again at its next start."""
+    async def _on_disk(
+        self, batch: list[_Job[Any]], found: list[tuple[_Follower, Any]]
+    ) -> tuple[set[str], BaseException | None]:
+        """What was touched, and the error if nobody may act on it; what is followed goes into `found`.
+
+        While another program is in the midst of writing, the batch waits; nothing of it was begun, nothing leaves. Who
+        never ends ends the bot: what it was asked meanwhile comes again at its next start.
+        """
         until = time.monotonic() + BUSY_SECONDS
         told = False
         while True:
-            touched, error = await _on_thread(self._writer, lambda raw: _commit_on_disk(raw, batch, self.witness))
+            touched, error = await _on_thread(self._writer, lambda raw: self._commit_on_disk(raw, batch, found))
             if not isinstance(error, _Busy):
                 return touched, error
             if self._closing or time.monotonic() >= until:
@@ -319,13 +349,23 @@ class Database:
                 told = True
             await asyncio.sleep(_LOOK_SECONDS)
 
+    def _commit_on_disk(
+        self, raw: sqlite3.Connection, batch: list[_Job[Any]], found: list[tuple[_Follower, Any]]
+    ) -> tuple[set[str], BaseException | None]:
+        """The batch in the database, then in the witness; only then is anything read that may leave."""
+        touched, error = _transact(raw, batch, self._announce)
+        if error is None:
+            error = _testify(raw, batch, self.witness)
+        if error is None:
+            try:
+                found += [(each, each.read(Tx(raw))) for each in self._followers if each.name in touched]
+            except Exception as failed:  # noqa: BLE001 - what can't be read can't be acted on, whatever it is
+                error = StorageBroken(f"what was committed can't be read: {failed!r}")
+        return touched, error
 
-def _commit_on_disk(
-    raw: sqlite3.Connection, batch: list[_Job[Any]], witness: Witness
-) -> tuple[set[str], BaseException | None]:
-    """The batch in the database, then in the witness. What was touched, and the error if nobody may act on it."""
-    touched, error = _transact(raw, batch)
-    return touched, error if error is not None else _testify(raw, batch, witness)
+    def _announce(self, coming: list[Any]) -> None:
+        if self._foresee is not None:
+            self._loop.call_soon_threadsafe(self._foresee, coming)
 
 
 def _finish(job: _Job[Any], error: BaseException | None) -> None:
@@ -352,9 +392,12 @@ async def _on_thread(connection: aiosqlite.Connection, job: Callable[[sqlite3.Co
     return result
 
 
-def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str], BaseException | None]:
+def _transact(
+    raw: sqlite3.Connection, batch: list[_Job[Any]], announce: Callable[[list[Any]], None] | None = None
+) -> tuple[set[str], BaseException | None]:
     """Runs a batch in one transaction. Returns what was touched, and the error if nothing of it was committed."""
     touched: set[str] = set()
+    coming: list[Any] = []
     try:
         _begin(raw)
         for job in batch:
@@ -369,7 +412,10 @@ def _transact(raw: sqlite3.Connection, batch: list[_Job[Any]]) -> tuple[set[str]
                 raw.execute("ROLLBACK TO message")
             else:
                 touched |= tx.touched
+                coming += tx.coming
             raw.execute("RELEASE message")
+        if coming and announce is not None:
+            announce(coming)
         raw.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - whatever it is, nothing of this batch may stay
         with suppress(sqlite3.Error):

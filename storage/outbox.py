@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,16 @@ class Outgoing:
     created_at: int
     tries: int
     give_up_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A direct message (NIP-17) that is being put here: what it depends on."""
+
+    to: str
+    text: str
+    answers: str | None
+    created_at: int
 
 
 def put_event(
@@ -80,6 +90,8 @@ def put_dm(tx: Tx, *, to: str, text: str, answers: str | None, signed: bool, now
     stranger waits until nothing else does."""
     body = {"to": to, "text": text, "answers": answers}
     life = LIFE_SECONDS if answers is None else ANSWER_LIFE_SECONDS
+    if not signed and not stranger:
+        tx.coming.append(Coming(to, text, answers, now))
     _put(tx, "signed_dm" if signed else "dm", body, None, now, life, lane=int(stranger))
 
 
@@ -99,14 +111,13 @@ def _put(
     tx.touch("outbox")
 
 
-def due(tx: Tx, now: int, limit: int, exclude: Iterable[int]) -> list[Outgoing]:
-    """What is to be tried now, oldest first; of each coordinate only the first. `exclude` is in a worker's hand."""
-    busy = set(exclude)
+def due(tx: Tx, now: int, limit: int) -> list[Outgoing]:
+    """What is to be tried now, oldest first; of each coordinate only the first."""
     rows = tx.all(
         "SELECT * FROM outbox o WHERE state = 'waiting' AND next_try_at <= ? AND (coordinate IS NULL OR NOT EXISTS ("
         " SELECT 1 FROM outbox b WHERE b.state = 'waiting' AND b.coordinate = o.coordinate AND b.id < o.id))"
         " ORDER BY lane, id LIMIT ?",
-        (now, limit + len(busy)),
+        (now, limit),
     )
     return [
         Outgoing(
@@ -121,8 +132,7 @@ def due(tx: Tx, now: int, limit: int, exclude: Iterable[int]) -> list[Outgoing]:
             give_up_at=row["give_up_at"],
         )
         for row in rows
-        if row["id"] not in busy
-    ][:limit]
+    ]
 
 
 def next_due_at(tx: Tx, now: int) -> int | None:

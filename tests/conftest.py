@@ -1,7 +1,14 @@
 """Every run tries the same examples: what fails once fails again. `make soak` searches for new ones instead."""
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import Phase, settings
+
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 2 * 1024**3
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 # `make mutants`: few examples, and that one fails is enough, no smaller one is looked for.
@@ -10,6 +17,13 @@ settings.register_profile(
 )
 settings.register_profile("searching", deadline=None, print_blob=True)
 settings.load_profile("repeatable")  # pytest --hypothesis-profile=searching overrides it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Databases of tests are in memory where there is room for that: the bot waits for the disk at every commit, which
+    is for its operators and not for tests. PYTEST_DEBUG_TEMPROOT or --basetemp names another place."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -64,7 +64,8 @@ class MachineWallet:
         while not await self._is_paid(payment_hash, wire_sats):
             self._hint.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hint.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._hint.wait()
 
     async def _is_paid(self, payment_hash: str, wire_sats: int) -> bool:
         found: Transaction | WalletTrouble

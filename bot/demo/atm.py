@@ -72,7 +72,8 @@ class Atm:
                 while True:
                     await self._relays.publish(event)
                     try:
-                        await asyncio.wait_for(receipt.wait(), REPEAT_SECONDS)
+                        async with asyncio.timeout(REPEAT_SECONDS):
+                            await receipt.wait()
                     except TimeoutError:
                         continue
                     return

@@ -221,7 +221,8 @@ class LightningNetwork:
         if payment.state == "pending":
             done = self._done.setdefault(payment.id, asyncio.Event())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await done.wait()
         return payment.state
 
     async def pay(

@@ -103,7 +103,8 @@ class Purse:
                 pass  # asked again; it may be on its way
             heard.clear()
             try:
-                await asyncio.wait_for(heard.wait(), _ASK_SECONDS)
+                async with asyncio.timeout(_ASK_SECONDS):
+                    await heard.wait()
             except TimeoutError:
                 continue
         raise TimeoutError

@@ -142,7 +142,8 @@ class RelayLink:
             asked = await self._listener.subscribe(nostr_sdk.ReqTarget.auto([wanted]), name)
             if asked.success:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(begins.wait(), _ACKNOWLEDGED_WITHIN.total_seconds())
+                    async with asyncio.timeout(_ACKNOWLEDGED_WITHIN.total_seconds()):
+                        await begins.wait()
         finally:
             del self._begins[name]
 

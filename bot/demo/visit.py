@@ -77,7 +77,8 @@ class Visit:
         while await self._next_sale() is None:
             self._play.stirred.clear()
             try:
-                await asyncio.wait_for(self._play.stirred.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._play.stirred.wait()
                 pause = _LOOK_SECONDS[0]
             except TimeoutError:
                 pause = min(pause * _SLOWER, longest)

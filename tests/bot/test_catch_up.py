@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.catch_up import PageFailed, catch_up
+from bot.line import Line
 from bot.seen import Seen, Sight
 
 
@@ -101,3 +104,17 @@ def test_seen_tells_copies_from_repeats_and_forgets() -> None:
     seen.take("c", 6.0)
     assert seen.look("a", 20.0) is Sight.NEW
     assert seen.look("b", 20.0) is Sight.AGAIN
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_waits_for_something_to_ask_ends_when_told(turns: int) -> None:
+    """Also so few turns of the loop after it has come."""
+    event = asyncio.Event()
+    waiting = asyncio.create_task(Line._within(event, 60))
+    await asyncio.sleep(0.01)
+    event.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if waiting.cancel():
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

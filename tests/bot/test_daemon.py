@@ -59,6 +59,7 @@ class Hearing:
     """The heartbeat and the relays, as far as the daemon asks them."""
 
     deafened: bool = False
+    braked: bool = False
     silence: Silence | None = None
     read_until: int = 0
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,6 +109,7 @@ def that_hears(daemon: Daemon, **wallets: WalletAtWork) -> Hearing:
         relays=hearing,
         heartbeat=hearing,
         own_events=hearing,
+        intake=SimpleNamespace(holds_a_brake=lambda: hearing.braked),
         auditor=SimpleNamespace(held=(), checking=lambda: False, may_pay=lambda: True),
         wallets={name: wallet.parts for name, wallet in wallets.items()},
     )
@@ -129,6 +131,9 @@ async def test_nothing_is_paid_by_one_that_is_deaf_or_stopping(daemon: Daemon) -
     assert not daemon._may_pay()
     assert "deaf" in daemon._problems()
     hearing.deafened = False
+    hearing.braked = True
+    assert not daemon._may_pay(), "somebody has said pause, and it waits for its turn"
+    hearing.braked = False
     daemon._draining = True
     assert not daemon._may_pay()
 

@@ -18,6 +18,7 @@ from bot.questions import Questions
 from bot.workers.wakeup import Bells
 from handlers.context import Live
 from storage.db import Database
+from tests.fresh import open_fresh
 from tests.handlers.desk import SETTINGS
 from tests.parts.clocks import MovableClock
 
@@ -53,7 +54,7 @@ class Ear:
 @pytest.fixture
 async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
     bot, boss, clock = Keys.generate(), Keys.generate(), MovableClock()
-    db = await Database.open(tmp_path / "books.db")
+    db = await open_fresh(tmp_path / "books.db")
     settings = replace(SETTINGS, bot_pubkey=bot.public_key, operators=frozenset({boss.public_key}))
     catching_up: set[str] = set()
     intake = Intake(

@@ -299,3 +299,14 @@ def test_the_library_needs_our_way_to_copy() -> None:
     found = Path(bindings.__file__).read_text()
     _, _, copying = found.partition("    def write(self, value):\n")
     assert "for i, byte in enumerate(value):" in copying[:200], "take _write_whole out of bot/nostr.py"
+
+
+def test_the_library_needs_our_way_to_go_on() -> None:
+    """Where its bindings spare the loop's queue for other threads by themselves, `_go_on` has done its service."""
+    found = Path(bindings.__file__).read_text()
+    _, _, going_on = found.partition("def _uniffi_continuation_callback(future_ptr, poll_code):\n")
+    wanted = (
+        "    (eventloop, future) = _UniffiContinuationHandleMap.remove(future_ptr)\n"
+        "    eventloop.call_soon_threadsafe(_uniffi_set_future_result, future, poll_code)\n"
+    )
+    assert going_on.startswith(wanted), "take _go_on out of bot/nostr.py"

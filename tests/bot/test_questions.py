@@ -17,6 +17,7 @@ from handlers.context import Answer, Ask, Message, Question
 from ledger.errors import Refusal
 from storage.db import Database, Tx
 from tests.bot.conftest import until
+from tests.fresh import open_fresh
 from tests.handlers.desk import BOSS, WELL, key
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
@@ -52,7 +53,7 @@ class Counter:
 
 @pytest.fixture
 async def counter(tmp_path: Path) -> AsyncIterator[Counter]:
-    db = await Database.open(tmp_path / "books.db")
+    db = await open_fresh(tmp_path / "books.db")
 
     async def well(name: str) -> Any:
         return WELL

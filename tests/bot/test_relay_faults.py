@@ -20,7 +20,7 @@ from nwc.event import Event
 from tests.bot.conftest import HURRY, EmbeddedRelay, Heard, until
 from tests.bot.raw_relay import Peer, RawRelay
 from tests.bot.test_daemon import HandClock
-from tests.bot.trick_relay import TrickRelay, Tunnel
+from tests.bot.trick_relay import TrickRelay, Tunnel, owes_lastingly
 
 DAY, YEAR = 86_400, 365 * 86_400
 NOW = SystemClock().now()
@@ -249,6 +249,7 @@ async def test_the_heart_beats_through_every_relay_and_shows_which_one_withholds
     await until(lambda: heartbeat.delivering() == good, "all but one deliver")
     assert rung == [None]
     assert not heartbeat.deaf()
+    await until(lambda: owes_lastingly(heartbeat, relays, mute.url), "the one owes a beat")
     clock.advance(121)
     await until(lambda: heartbeat.withholding() == {mute.url}, "the one is found")
     await until(lambda: not heartbeat.deaf(), "the others are heard")

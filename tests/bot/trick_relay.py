@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.heartbeat import Heartbeat
+from bot.relays import Relays
 from tests.bot.raw_relay import Peer, RawRelay
 
 
@@ -77,6 +79,13 @@ class TrickRelay(RawRelay):
             matching = [event for event in newest if _matches(event, each)]
             found += matching[: min(each.get("limit", self.tricks.page), self.tricks.page)]
         return found
+
+
+def owes_lastingly(heartbeat: Heartbeat, relays: Relays, url: str) -> bool:
+    """Whether the relay took a beat and gave nothing back, by a subscription that is not made anew any more: while that
+    is done it owes nothing, and time that leaps then is not held against it."""
+    echo = heartbeat._echoes.get(url)
+    return echo is not None and echo.asked_again and echo.owed is not None and relays.states()[url].listening
 
 
 def _matches(event: dict[str, Any], wanted: dict[str, Any]) -> bool:

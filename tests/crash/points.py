@@ -145,7 +145,7 @@ class _Spy:
 def _arm_commits(meant: Callable[[int], bool], *, before: bool) -> None:
     transact = db._transact
 
-    def spied(raw: Any, batch: Any) -> Any:
-        return transact(_Spy(raw, meant, before), batch)  # type: ignore[arg-type]
+    def spied(raw: Any, *rest: Any) -> Any:
+        return transact(_Spy(raw, meant, before), *rest)  # type: ignore[arg-type]
 
     mock.patch.object(db, "_transact", spied).start()

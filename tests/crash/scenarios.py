@@ -321,6 +321,7 @@ async def _never_paid_from(stage: Stage) -> None:
     await stage.sell()
     with closing(sqlite3.connect(stage.shop.database_path)) as raw, raw:
         raw.execute("UPDATE wallets SET searched_from = NULL")
+        raw.execute("DELETE FROM told WHERE cause LIKE 'unseen %'")
 
 
 async def _reads_elsewhere(stage: Stage) -> None:
@@ -420,6 +421,15 @@ SCENARIOS: Final = (
     ),
     Scenario("a wallet's list is read", ("scan.list", "scan.book"), slow_with=SLOPPY),
     Scenario("a wallet that was never paid from", ("past.searched",), before=_never_paid_from, slow_with=SLOPPY),
+    Scenario(
+        "a wallet that was never paid from and shows no list",
+        ("past.unseen",),
+        before=_never_paid_from,
+        mend=_honest_answers,
+        options={"wallet_options": NO_LISTS},
+        trouble="hasty",
+        not_with=frozenset({"lnbits"}),
+    ),
     Scenario(
         "the wallet answers nothing, but tells",
         ("pay.notification",),

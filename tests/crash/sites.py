@@ -62,7 +62,7 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/workers/fitness.py", "Fitness._see", "write"): ("fitness.offer",),
     ("bot/workers/fixed_times.py", "FixedTimes.look", "write"): ("fixed_times",),
     ("bot/workers/own_events.py", "OwnEvents._compare", "write"): ("own_events.compared",),
-    ("bot/workers/payer.py", "Payer._search", "write"): ("past.searched",),
+    ("bot/workers/payer.py", "Payer._search", "write"): ("past.searched", "past.unseen"),
     ("bot/workers/payer.py", "Payer._prepare_or_give_up", "write"): ("leg.fault",),
     ("bot/workers/payer.py", "Payer._prepare", "write"): ("leg.open", "leg.bad_invoice", "leg.ready"),
     ("bot/workers/payer.py", "Payer._not_fetched", "write"): ("leg.unpayable", "leg.not_fetched"),

@@ -18,7 +18,7 @@ from bot.clock import SystemClock
 from bot.delivery import PublishResult
 from bot.relays import Relays
 from bot.timings import Timings
-from bot.workers import auditor, fitness, prover, reconciling
+from bot.workers import auditor, fitness, payer, prover, reconciling
 from bot.workers.payer import Payer
 from bot.workers.prover import Prover
 from bot.workers.publisher import Publisher
@@ -68,6 +68,7 @@ def _hasty() -> None:
         real(self, *args, **{"retry_ask_seconds": SOON_SECONDS} | more)
 
     mock.patch.object(Timings, "__init__", init).start()
+    mock.patch.object(payer, "SEARCH_AGAIN_SECONDS", (0, 0, 0)).start()
 
 
 def _stateless() -> None:

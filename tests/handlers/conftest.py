@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from handlers import orders, replies
 from handlers.commands import registry
 from storage.db import Database
+from tests.fresh import open_fresh
 from tests.handlers.desk import ANA, BEN, BOSS, SUPER, Desk
 from tests.handlers.speaking import Interpreter
 from tests.handlers.till import Till
@@ -40,15 +42,6 @@ def said_in_every_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interpre
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    database = await Database.open(tmp_path / "books.db")
-    made = Desk(database)
-    await made.open_wallets()
-    yield made
-    await database.close()
-
-
 async def open_shop(desk: Desk) -> None:
     """The machine sintra, which owes the platform 3 % and one partner 5 %, with LPs of 1,500 and 500 GTQ."""
     await desk.with_machine()
@@ -58,10 +51,45 @@ async def open_shop(desk: Desk) -> None:
     await desk.with_lp(BEN, "ben", deposited="500")
 
 
+async def trade(desk: Desk) -> None:
+    await desk.cash_out(platform_fee_sats=3_000)
+    await desk.distribute()
+
+
+_STEPS = {"desk": Desk.open_wallets, "till": open_shop, "owed": trade}
+"""What leads from a fresh database to what these fixtures begin with, each from the one before."""
+
+_laid: dict[str, tuple[bytes, int]] = {}
+"""The database after each step, the same in every test and so made once, and the messages that it took."""
+
+
+async def _lay(until: str, path: Path) -> None:
+    desk = Desk(await open_fresh(path))
+    for name, step in _STEPS.items():
+        await step(desk)
+        if name == until:
+            break
+    _laid[until] = await desk.db.read(lambda tx: tx.sql.serialize()), next(desk._numbers)
+    await desk.db.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
+    """With what `till` and `owed` need, where the test has one of them."""
+    wanted = next(name for name in reversed(_STEPS) if name in ("desk", *request.fixturenames))
+    if wanted not in _laid:
+        await _lay(wanted, tmp_path / f"{wanted}.db")
+    content, said = _laid[wanted]
+    path = tmp_path / "books.db"
+    path.write_bytes(content)
+    made = Desk(await Database.open(path), _numbers=itertools.count(said))
+    yield made
+    await made.db.close()
+
+
 @pytest.fixture
 async def till(desk: Desk) -> AsyncIterator[Till]:
     """As `open_shop` makes it."""
-    await open_shop(desk)
     made = Till(desk)
     yield made
     assert await made.violations() == []
@@ -71,6 +99,4 @@ async def till(desk: Desk) -> AsyncIterator[Till]:
 async def owed(till: Till) -> Till:
     """One cash-out is distributed. P1: 3,000 sats to the platform, P2: 5,000 to the partner, P3: 75,000 to ana, P4:
     25,000 to ben."""
-    await till.desk.cash_out(platform_fee_sats=3_000)
-    await till.desk.distribute()
     return till

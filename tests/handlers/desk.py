@@ -34,6 +34,7 @@ from nwc.profile import Found, Looks
 from storage import journal, legs, machines, outbox, platform, settlements, wallets
 from storage.db import Database, Tx
 from storage.verify import check_everything
+from tests.fresh import open_fresh
 
 T = TypeVar("T")
 NOW = 1_790_000_000
@@ -279,7 +280,7 @@ class Desk:
 
     async def outbox_events(self) -> list[dict[str, Any]]:
         def work(tx: Tx) -> list[dict[str, Any]]:
-            return [each.body for each in outbox.due(tx, self.now, 1_000, ()) if each.kind == "replaceable"]
+            return [each.body for each in outbox.due(tx, self.now, 1_000) if each.kind == "replaceable"]
 
         return await self.tx(work)
 
@@ -290,7 +291,7 @@ async def desks(directory: Path) -> AsyncIterator[Callable[[], Awaitable[Desk]]]
     opened: list[Desk] = []
 
     async def open_desk() -> Desk:
-        opened.append(Desk(await Database.open(directory / f"books{len(opened)}.db")))
+        opened.append(Desk(await open_fresh(directory / f"books{len(opened)}.db")))
         await opened[-1].open_wallets()
         return opened[-1]
 

@@ -31,7 +31,7 @@ async def published(till: Till) -> list[Event]:
     made: list[Event] = []
 
     def work(tx: Tx) -> None:
-        while waiting := [each for each in outbox.due(tx, till.now + 864_000, 1_000, ()) if each.coordinate]:
+        while waiting := [each for each in outbox.due(tx, till.now + 864_000, 1_000) if each.coordinate]:
             for each in waiting:
                 at = outbox.sign_once(tx, each, till.now, str)
                 if at is not None:

@@ -62,3 +62,9 @@ def test_decimals_are_exact_where_that_is_asked_for() -> None:
     for text in ("1.0" + "0" * 60, "1e99999999999999999999"):
         with pytest.raises(ValueError, match="number"):
             parse_json(text, max_chars=100, exact_decimals=True)
+
+
+def test_many_brackets_beside_each_other_are_not_deep() -> None:
+    assert parse_json("[" + ",".join(["[[]]"] * 100) + "]", max_chars=1_000) == [[[]]] * 100
+    with pytest.raises(ValueError, match="nested deeper"):
+        parse_json("[" + ",".join(["[[]]"] * 100) + "," + "[" * 64 + "]" * 65, max_chars=1_000)

@@ -73,6 +73,7 @@ class Books:
     def __post_init__(self) -> None:
         self.raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=2_000)
         real._settings(self.raw)
+        self.raw.execute("PRAGMA temp_store = MEMORY")
         migrate(self.raw, Path("memory"))
         self.raw.executescript(_WATCH)
 
@@ -164,6 +165,7 @@ class SimDatabase:
         self._life = life
         self._jobs: list[_Job[Any]] = []
         self._listeners: list[Callable[[set[str]], None]] = []
+        self._followers: list[tuple[str, Callable[[Tx], Any], Callable[[Any], None]]] = []
         self._busy = False
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.path = books.folder / "satmachine.db"
@@ -172,6 +174,12 @@ class SimDatabase:
     def on_commit(self, listener: Callable[[set[str]], None]) -> None:
         self._listeners.append(listener)
 
+    def follow(self, name: str, read: Callable[[Tx], T], listener: Callable[[T], None]) -> None:
+        self._followers.append((name, read, listener))
+
+    def before_commit(self, listener: Callable[[list[Any]], None]) -> None:
+        """Only saves time."""
+
     async def write(self, work: Callable[[Tx], T]) -> T:
         """As the real one: whoever waits may be cancelled, the job is done all the same."""
         self._life.check()
@@ -179,7 +187,7 @@ class SimDatabase:
         future.add_done_callback(_seen)
         self._jobs.append(_Job(work, future))
         self._wake()
-        return await asyncio.shield(future)
+        return await future
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         self._life.check()
@@ -221,6 +229,9 @@ class SimDatabase:
             return
         for job in batch:
             _finish(job, job.error)
+        for followed, read, listener in self._followers:
+            if followed in touched:
+                listener(self._books.read(read))
         for name in sorted(touched):  # one by one: the order of a set is another one in each process
             for listener in self._listeners:
                 listener({name})

@@ -40,9 +40,14 @@ class Clockwork:
         while self._heap and self._heap[0][0] <= self.elapsed:
             heapq.heappop(self._heap)[2]()
 
-    def pass_time(self, seconds: float | None, idle: Callable[[], bool] = lambda: True) -> None:
-        """Lets so many seconds pass, or as many as until something happens; ends early when something wakes the bot."""
-        until = self._heap[0][0] if seconds is None else self.elapsed + seconds
+    def pass_time(self, seconds: float) -> None:
+        """Lets so many seconds pass."""
+        self.pass_until(self.elapsed + seconds)
+
+    def pass_until(self, until: float | None, idle: Callable[[], bool] = lambda: True) -> None:
+        """It becomes so late, or as late as when the next thing happens; ends early when something wakes the bot."""
+        if until is None:
+            until = self._heap[0][0]
         while self._heap and self._heap[0][0] <= until:
             self.elapsed = max(self.elapsed, self._heap[0][0])
             heapq.heappop(self._heap)[2]()

@@ -132,7 +132,10 @@ class Fate:
         if not rows:
             return
         row = chance.choice(rows)
-        end = row["payment_hash"][-8:] if chance.random() < 0.7 else "00000000"
+        right = chance.random() < 0.7
+        end = row["payment_hash"][-8:] if right else "00000000"
+        if right:
+            world.released.add(row["payment_hash"])
         world.order("payment.release", payment=f"P{row['leg_id']}", hash_end=end, reason="it never arrives")
 
     def retry(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, MutableMapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from unittest import mock
 
@@ -21,8 +22,10 @@ from bot.pool import RelayState
 from bot.timings import Timings
 from bot.wiring import Secrets
 from bot.workers import auditor, fitness, payer, publisher, views
+from nwc import bolt11
 from nwc.event import Event
 from nwc.uri import WalletUri
+from storage import attempts, legs, settlements
 from tests.simulation import plain
 from tests.simulation.books import SimDatabase
 from tests.simulation.clockwork import Clockwork
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 _TURNS_TO_END = 2_000
 _NO_FAULTS = frozenset({"deaf"})
 RELAY = "wss://relay.example"
+ROWS = 1_024
+"""So many rows of a table are kept as objects."""
 
 
 class SimClock(SystemClock):
@@ -174,7 +179,7 @@ class Life:
     def _wind_up(self) -> None:
         """Nothing of the dead is left: all that they still try has no effect (`check`)."""
         asyncio.set_event_loop(self._loop)
-        self._loop.no_time.stopped = True
+        self._loop.stopped = True
         for _ in range(_TURNS_TO_END):
             left = asyncio.all_tasks(self._loop)
             if not left:
@@ -330,8 +335,8 @@ class SimHttp:
 
 @contextlib.contextmanager
 def simulated(clockwork: Clockwork) -> Iterator[None]:
-    """What of the program is other in a simulation: keys without cryptography, waits that only poll made longer, and a
-    log in which an error is a fault found."""
+    """What of the program is other in a simulation: keys and invoices without cryptography, waits that only poll made
+    longer, rows that are read often made to objects once, and a log in which an error is a fault found."""
 
     def listen(_logger: object, method: str, words: MutableMapping[str, Any]) -> NoReturn:
         error = words.get("exc_info")
@@ -347,6 +352,10 @@ def simulated(clockwork: Clockwork) -> Iterator[None]:
     with (
         mock.patch.object(bot.wiring, "Keys", PlainKeys),
         mock.patch.object(bot.daemon, "Keys", PlainKeys),
+        mock.patch.object(bolt11, "decode", plain.decode_invoice),
+        mock.patch.object(attempts, "from_row", lru_cache(ROWS)(attempts.from_row)),
+        mock.patch.object(legs, "from_row", lru_cache(ROWS)(legs.from_row)),
+        mock.patch.object(settlements, "from_row", lru_cache(ROWS)(settlements.from_row)),
         mock.patch.object(publisher, "wrap_dm", plain.wrap_dm),
         mock.patch.object(publisher, "make_direct", plain.make_direct),
         mock.patch.object(bot.wallets, "USABLE_LOOK_SECONDS", 60.0),

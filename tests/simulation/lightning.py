@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from tests.nwc.made import invoice as made_invoice
 from tests.simulation.clockwork import Clockwork
+from tests.simulation.plain import invoice_text
 
 MARGIN_SECONDS = 600
 """`release_margin_seconds`: what the bot gives on top of an invoice's expiry."""
@@ -74,10 +74,8 @@ class Lightning:
     def make_invoice(self, payee: str, amount_msat: int, expiry_seconds: int) -> Invoice:
         preimage = self.clockwork.chance.randbytes(32)
         now = self.clockwork.now()
-        text = made_invoice(
-            amount_msat, network="bcrt", preimage=preimage, created_at=now, expiry_seconds=expiry_seconds
-        )
         payment_hash = hashlib.sha256(preimage).hexdigest()
+        text = invoice_text(amount_msat, payment_hash, now, expiry_seconds)
         made = Invoice(text, payment_hash, preimage.hex(), amount_msat, payee, now, now + expiry_seconds)
         self.invoices[text] = self.by_hash[payment_hash] = made
         return made

@@ -157,5 +157,5 @@ class HostileWorld(RuleBasedStateMachine):
 
 
 BOUNDS = settings(
-    max_examples=8, stateful_step_count=15, suppress_health_check=list(HealthCheck), print_blob=True, deadline=None
+    max_examples=30, stateful_step_count=20, suppress_health_check=list(HealthCheck), print_blob=True, deadline=None
 )

@@ -9,8 +9,8 @@ from tests.simulation.faults import WORLDS
 from tests.simulation.run import Simulation
 from tests.simulation.world import Scenery
 
-LEGS_OF_A_WORLD = 40
-LEGS_UNTIL_FOUND = 160
+LEGS_OF_A_WORLD = 20
+LEGS_UNTIL_FOUND = 120
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
 

@@ -112,7 +112,7 @@ class World:
         self.lives = 0
         self.life: Life | None = None
         self.released: set[str] = set()
-        """Attempts that the operator has released."""
+        """Attempts that the operator said to release: that the books call others so is no excuse for a double."""
         self.sales: list[Sale] = []
         self.refused_orders: list[str] = []
         self._relays_down_until = 0.0

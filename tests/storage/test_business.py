@@ -14,13 +14,14 @@ from ledger.model import Platform, SplitShare
 from storage import lps, machines, orders, platform, splits, switches, unmatched, wallets
 from storage.db import Database, Tx
 from storage.switches import Switch
+from tests.fresh import open_fresh
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(tmp_path / "books.db")
+    opened = await open_fresh(tmp_path / "books.db")
     yield opened
     await opened.close()
 

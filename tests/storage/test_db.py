@@ -68,6 +68,51 @@ async def test_what_waits_together_is_committed_together(db: Database) -> None:
     assert 1 <= len(commits) <= 3
 
 
+async def test_what_is_followed_is_known_before_anybody_goes_on(db: Database) -> None:
+    found: list[str | None] = []
+    db.follow("word", lambda tx: meta.get(tx, "word"), found.append)
+
+    def put(tx: Tx, word: str, touched: str) -> None:
+        meta.put(tx, "word", word)
+        tx.touch(touched)
+
+    await db.write(lambda tx: put(tx, "first", "word"))
+    assert found == ["first"]
+    await db.write(lambda tx: put(tx, "second", "something else"))
+    assert found == ["first"]
+    await db.write(lambda tx: put(tx, "third", "word"))
+    assert found == ["first", "third"]
+
+
+async def test_what_can_not_be_read_is_not_acted_on(db: Database) -> None:
+    def broken(tx: Tx) -> None:
+        raise ValueError("no such word")
+
+    db.follow("word", broken, lambda _: None)
+    with pytest.raises(StorageBroken, match="no such word"):
+        await db.write(lambda tx: tx.touch("word"))
+    assert db.failed.done()
+
+
+async def test_what_is_coming_is_told_while_it_is_committed(db: Database) -> None:
+    """A hint: of what is refused in the batch nothing is told, and what is told may still be undone."""
+    told: list[str] = []
+    db.before_commit(told.extend)
+
+    def work(tx: Tx, word: str, *, refused: bool) -> None:
+        tx.coming.append(word)
+        if refused:
+            raise Refusal(Code.BAD_STATE, "no")
+
+    results = await asyncio.gather(
+        db.write(lambda tx: work(tx, "a", refused=False)),
+        db.write(lambda tx: work(tx, "b", refused=True)),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], Refusal)
+    assert told == ["a"]
+
+
 async def test_only_committed_work_is_announced(db: Database) -> None:
     heard: list[set[str]] = []
     db.on_commit(heard.append)

@@ -138,13 +138,25 @@ class Running:
             await self.asked_about_all()
 
     async def waited_for_none(self) -> None:
-        """Returns when no request to pay is on its way any more: a wallet takes none that time has passed over."""
+        """Returns when no invoice is being fetched and no request to pay is on its way any more: time that passes over
+        them makes payees be asked once more, and wallets take nothing that is late."""
         parts = self.daemon._parts
 
         async def none() -> bool:
-            return parts is None or not any(part.payer.talking for part in parts.wallets.values())
+            return parts is None or not any(part.payer._in_hand for part in parts.wallets.values())
 
         await self._until(none, "requests to pay are answered, or nobody waits for their answers")
+
+    async def all_sent(self) -> None:
+        """Waits until every leg that is owed has left, and nobody waits for its answer: time may leap from then on."""
+
+        async def sent() -> bool:
+            owed = self.rows("SELECT id FROM legs WHERE status = 'pending'")
+            left = self.rows("SELECT DISTINCT leg_id AS id FROM attempts WHERE state IN ('sent', 'claimed')")
+            return bool(self.rows("SELECT 1 FROM legs")) and all(leg in left for leg in owed)
+
+        await self._until(sent, "every leg has left")
+        await self.waited_for_none()
 
     async def asked_about_all(self) -> None:
         """Returns when every open attempt has been looked at as of now."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 from bot.demo.wallet_service import WalletService
 from tests.bot.paying.running import Running, Start, finished
 from tests.bot.paying.talking import ask
-from tests.bot.trick_relay import TrickRelay
+from tests.bot.trick_relay import TrickRelay, owes_lastingly
 from tests.crash.atm import report
 from tests.crash.shop import sell, until
 from tests.parts.personalities import make
@@ -104,16 +104,16 @@ async def test_one_of_two_relays_delivers_nothing(start: Start, world: World, tr
     trick.tricks.withholds = True
     async with start(policy={"deaf_after_seconds": 120}, relays=[world.relay_url, trick.url]) as bot:
         assert bot.daemon._parts is not None
-        heartbeat = bot.daemon._parts.heartbeat
+        heartbeat, relays = bot.daemon._parts.heartbeat, bot.daemon._parts.relays
         sales = []
         for number in (1, 2):
             trick.tricks.withholds = True
-            await true(lambda: trick.url in heartbeat._echoes and heartbeat._echoes[trick.url].owed)
+            await true(lambda: owes_lastingly(heartbeat, relays, trick.url))
             await bot.advance(121)
             await true(lambda: heartbeat.withholding() == {trick.url} and bot.daemon._may_pay())
             assert len(await told_of(bot, f"Relay {trick.url} takes messages and delivers none")) == number
-            relays = (await ask(bot, "status"))["result"]["relays"]
-            assert [relay["withholding"] for relay in relays] == [False, True]
+            shown = (await ask(bot, "status"))["result"]["relays"]
+            assert [relay["withholding"] for relay in shown] == [False, True]
             sales.append(await bot.sell())
             await finished(bot, sales)
             trick.tricks.withholds = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -10,13 +11,13 @@ import pytest
 
 from bot.contacts import Contacts
 from bot.delivery import PublishResult
-from bot.nostr import Keys
+from bot.nostr import Keys, unwrap
 from bot.relays import Relays
 from bot.workers.publisher import STRANGERS_AT_ONCE, Publisher
 from handlers import notices
 from handlers.wire import receipt
 from nwc.event import Event
-from storage import outbox
+from storage import orders, outbox
 from storage.db import Tx
 from tests.bot.workers.on_a_wire import DeskClock, becomes, bell_for, count, running
 from tests.handlers.till import Till
@@ -101,6 +102,36 @@ async def test_strangers_go_behind_all_others(till: Till, strangers: list[str]) 
         assert {event.kind for event in air.published} == {1_059, 21_000, 30_078}
         air.end.set()
         await count(till, WAITING, is_=0)
+
+
+async def test_a_message_is_made_ready_while_it_is_committed_and_leaves_for_its_row_alone(till: Till) -> None:
+    """What was made ready for a message that was then undone never leaves, though the next has its number."""
+    person, other = Keys.generate(), Keys.generate()
+    air = Air(set())
+    made: list[list[outbox.Coming]] = []
+    publisher = publisher_of(till, air)
+    make_ready = publisher._make_ready
+
+    def put(tx: Tx, to: Keys, text: str) -> None:
+        outbox.put_dm(tx, to=to.public_key, text=text, answers="ab" * 32, signed=False, now=till.now)
+
+    def undone(tx: Tx) -> None:
+        with contextlib.suppress(ValueError), orders.undone_on_error(tx):
+            put(tx, other, "undone")
+            raise ValueError
+
+    def noted(coming: list[outbox.Coming]) -> None:
+        made.append(coming)
+        make_ready(coming)
+
+    publisher._make_ready = noted  # type: ignore[method-assign]
+    await till.desk.tx(lambda tx: tx.run("DELETE FROM outbox"))
+    async with running(publisher.run(BEGUN)):
+        await till.desk.tx(undone)
+        await till.desk.tx(lambda tx: put(tx, person, "said"))
+        await count(till, WAITING, is_=0)
+    assert [[each.text for each in coming] for coming in made] == [["undone"], ["said"]]
+    assert [unwrap(person, event).content for event in air.published] == ["said"]
 
 
 async def test_what_no_relay_takes_is_tried_again_later_and_given_up(till: Till) -> None:

@@ -13,7 +13,7 @@ from bot.workers.reconciling import RETRY_SECONDS, SETTLE_SECONDS, Reconciling
 from handlers.reconciliation import Difference, Reconciliation, WalletList
 from ledger.errors import Code, Refusal
 from ledger.facts import Violation
-from storage.db import Database
+from tests.fresh import open_fresh
 from tests.handlers.desk import BOSS, Desk
 
 DAY = 86_400
@@ -63,7 +63,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    db = await Database.open(tmp_path / "books.db")
+    db = await open_fresh(tmp_path / "books.db")
     yield Office(Desk(db))
     await db.close()
 
