@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -19,7 +20,7 @@ from handlers.payment import PaymentPolicy
 from ledger.decide.attempt import Dossier, counts_from, may_pay_again, resend_due, same_wallet
 from ledger.model import Attempt
 from ledger.states import AttemptState, EvidenceClass
-from nwc.evidence import Evidence, classify_list, classify_lookup, classify_verify, says_not_found
+from nwc.evidence import Evidence, Listing, classify_list, classify_lookup, classify_verify, says_not_found
 from nwc.fetch import FetchFailed, GuardedHttp
 from nwc.lnurl import PayeeRefused, check_verify
 from nwc.messages import Transaction
@@ -37,6 +38,16 @@ BATCH: Final = 256
 ALL: Final = 1_000_000
 LIST_MARGIN_SECONDS: Final = 3_600
 """A wallet's clock may be behind ours when it dates a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Of the wallet's list, all that it sent and what of it was paid; None where it did not answer."""
+
+    number: int
+    asked_at: int
+    everything: Listing | None
+    settled: Listing | None
 
 
 class Resolver:
@@ -65,6 +76,12 @@ class Resolver:
         self._clock_sane = clock_sane
         self._may_pay = may_pay
         self._asking = asyncio.Semaphore(ASK_AT_ONCE)
+        self._reading = asyncio.Lock()
+        self._readings = 0
+        """How often the wallet's list was begun to be read."""
+        self._read: _Reading | None = None
+        self._list_since: list[int] = []
+        """From when on those need it who wait for it."""
         self._in_hand: set[str] = set()
         self.loaded = False
         """Whether the attempts of an earlier run are known."""
@@ -183,17 +200,38 @@ class Resolver:
         return found
 
     async def _ask_list(self, attempt: Attempt) -> EvidenceClass:
+        reading = await self._read_list(attempt.created_at - LIST_MARGIN_SECONDS)
+        if reading.everything is None or reading.settled is None:
+            return EvidenceClass.NONE
+        found = classify_list(attempt.payment_hash, reading.settled, reading.everything)
+        await self._learn(attempt.payment_hash, found, "list", reading.asked_at)
+        return found.cls
+
+    async def _read_list(self, since: int) -> _Reading:
+        """What the wallet sent since then, asked from here on. Many wait for it where many payments are in doubt: who
+        comes while it is being read shares the next reading with all others who do."""
+        begun = self._readings
+        self._list_since.append(since)
+        try:
+            async with self._reading:
+                if self._read is None or self._read.number <= begun:
+                    self._readings += 1
+                    self._read = await self._read_list_anew(self._readings, min(self._list_since))
+                return self._read
+        finally:
+            self._list_since.remove(since)
+            if not self._list_since:
+                self._read = None  # it may be long
+
+    async def _read_list_anew(self, number: int, since: int) -> _Reading:
         asked_at = self._clock.now()
-        since = attempt.created_at - LIST_MARGIN_SECONDS
         try:
             # In this order: what settles in between is then in both, or in the one that counts as settled.
             everything = await self._wallet.client.list_transactions(since, direction="outgoing", unpaid=True)
             settled = await self._wallet.client.list_transactions(since, direction="outgoing")
         except WalletTrouble:
-            return EvidenceClass.NONE
-        found = classify_list(attempt.payment_hash, settled, everything)
-        await self._learn(attempt.payment_hash, found, "list", asked_at)
-        return found.cls
+            return _Reading(number, asked_at, None, None)
+        return _Reading(number, asked_at, everything, settled)
 
     async def _try_to_release(self, attempt: Attempt) -> None:
         """Gathers what a release takes besides the look-up; the decision is made with the rows, in one commit."""

@@ -86,7 +86,10 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/workers/resolver.py", "Resolver._pay_again", "write"): ("pay_again.stored",),
     ("bot/workers/resolver.py", "Resolver._pay_again", "publish"): ("pay_again.publish",),
     ("bot/workers/resolver.py", "Resolver._look_up", "lookup_invoice"): ("resolve.lookup",),
-    ("bot/workers/resolver.py", "Resolver._ask_list", "list_transactions"): ("resolve.list", "resolve.settled_list"),
+    ("bot/workers/resolver.py", "Resolver._read_list_anew", "list_transactions"): (
+        "resolve.list",
+        "resolve.settled_list",
+    ),
     ("bot/workers/resolver.py", "Resolver._try_to_release", "write"): ("release",),
     ("bot/workers/resolver.py", "Resolver._ask_control", "write"): ("release.control",),
     ("bot/workers/resolver.py", "Resolver._learn", "write"): ("resolve.learn",),

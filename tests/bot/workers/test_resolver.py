@@ -6,9 +6,13 @@ import asyncio
 import hashlib
 from typing import cast
 
+import pytest
+
 from bot.workers.resolver import BATCH, Resolver
 from handlers import payment
+from ledger.states import EvidenceClass
 from nwc.event import Event
+from nwc.evidence import Listing
 from nwc.fetch import GuardedHttp
 from nwc.requests import SignedRequest
 from storage import legs
@@ -81,3 +85,44 @@ async def test_with_nothing_left_it_is_taken_up_at_once(till: Till, bank: Bank) 
     async with running(resolver.run()):
         await asyncio.wait_for(resolver.taken_up.wait(), 2)
     assert bank.looked_up == []
+
+
+async def test_payments_in_doubt_share_a_reading_of_the_wallets_list(
+    till: Till, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists are long and slow. None is taken that was asked for before it was needed, or that begins too late."""
+    resolver, clock = resolver_of(till, bank), till.now
+
+    async def read(since: int) -> tuple[int, int]:
+        reading = await resolver._read_list(since)
+        assert reading.settled is not None
+        assert reading.settled.complete
+        return reading.number, reading.asked_at
+
+    listed = list[int]()
+
+    async def slow_list(since: int, **_: object) -> Listing:
+        listed.append(since)
+        await asyncio.sleep(0.02)
+        return Listing((), True)
+
+    monkeypatch.setattr(resolver._wallet.client, "list_transactions", slow_list)
+    first = asyncio.create_task(read(clock))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(read(clock - ago)) for ago in (10, 0, 20, 5)]
+    found = [await each for each in (first, *others)]
+    assert [number for number, _ in found] == [1, 2, 2, 2, 2]
+    assert listed == [clock, clock, clock - 20, clock - 20]
+    till.advance(60)
+    assert await read(clock) == (3, clock + 60)
+
+
+async def test_a_reading_that_fails_decides_nothing(owed: Till, bank: Bank) -> None:
+    await owed.sent(3, 1)
+    bank.silent_about.add("list_transactions")
+    resolver = resolver_of(owed, bank)
+    resolver._wallet.client._timeout_seconds = 0.05
+    attempt = await owed.attempt(1)
+    async with running(resolver._wallet.run()):
+        assert await resolver._ask_list(attempt) is EvidenceClass.NONE
+    assert await owed.desk.count("SELECT count(*) FROM evidence") == 0
