@@ -24,7 +24,7 @@ VIEW: Final = 30_078
 ANSWERED_WITHIN_SECONDS: Final = 30.0
 CONNECTED_WITHIN_SECONDS: Final = 20.0
 TIMINGS: Final = Timings(retry_ask_seconds=0.5)
-_MESSAGES_KEPT: Final = 20_000
+_MESSAGES_KEPT: Final = 16_384
 _AGAIN_SECONDS: Final = 0.2
 _PAGE: Final = 40
 """Items in a page of a list. Two layers of encryption make an answer more than twice as large, and many relays refuse

@@ -25,7 +25,7 @@ _ACKNOWLEDGED_WITHIN = timedelta(seconds=5)
 _PORT_FREE_WITHIN_SECONDS = 3.0
 _CONNECTED_WITHIN = timedelta(seconds=5)
 # Where the fast consumer is slow for a moment nothing may be lost: the default ring of 4,096 drops silently.
-_NOTIFICATIONS_KEPT = 200_000
+_NOTIFICATIONS_KEPT = 32_768
 
 
 class EmbeddedRelay:
