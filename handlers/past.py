@@ -400,7 +400,6 @@ def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, known_until: 
         now=now,
         fees_msat=row.fees_paid_msat or 0,
     )
-    unmatched.forget(tx, row.payment_hash, wallet)
 
 
 def _under_way(row: Transaction) -> bool:

@@ -83,8 +83,6 @@ def _prove(tx: Tx, attempt: Attempt, row: Transaction, asked_at: int, policy: Po
 def _note_unexplained(tx: Tx, wallet: str, row: Transaction, now: int) -> None:
     if row.settled_at is None or settlements.explains(tx, wallet, row.payment_hash, row.direction):
         return
-    if forgotten.get(tx, row.payment_hash) is not None:
-        return  # it is told of there
     unmatched.note(
         tx,
         payment_hash=row.payment_hash,

@@ -634,16 +634,6 @@ async def test_what_was_noted_as_unmatched_in_the_gap_is_forgotten_all_the_same(
     assert not await listed(owed, await sent_row(owed, 3, 3, metadata={}), earlier)
     [found] = await owed.desk.tx(forgotten.waiting)
     assert found.fact.payment_hash == hash_of(3)
-    assert await owed.desk.tx(lambda tx: [unmatched.known(tx, hash_of(number)) for number in (3, 8)]) == [False, True]
-    policy = Policy(POLICY, 600)
-    whole = Listing((await sent_row(owed, 3, 3, metadata={}),), True)
-    owed.advance(1_000)
-    await owed.desk.tx(
-        lambda tx: payment_evidence.note_list(
-            tx, "main", whole, starts_at=0, asked_at=owed.now, policy=policy, now=owed.now
-        )
-    )
-    assert not await owed.desk.tx(lambda tx: unmatched.known(tx, hash_of(3))), "it is told of already"
     await owed.desk.ask(BOSS, "hold.lift", hold="past", reason="looked", confirm=True)
     assert await owed.open(3) is Go.LATER
 
