@@ -366,9 +366,9 @@ async def _restore(stage: Stage) -> None:
 
 
 async def _restore_without_list(stage: Stage) -> None:
-    """The wallet shows no list any more."""
+    """The wallet says nothing any more when it is asked for its list."""
     await _restore(stage)
-    await stage.place.world.call("tricks", account=stage.shop.wallet, **NO_LISTS)
+    await stage.place.world.call("tricks", account=stage.shop.wallet, **LOST_LISTS)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -397,6 +397,7 @@ async def _remember(stage: Stage) -> None:
 QUARTERS: Final = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 15, 30, 45)]
 UNANSWERED: Final = {"tricks": [{"what": "drop", "method": "pay_invoice"}]}
 NO_LISTS: Final = {"tricks": [{"what": "error", "method": "list_transactions"}]}
+LOST_LISTS: Final = {"tricks": [{"what": "drop", "method": "list_transactions"}]}
 AGED: Final = {"order_max_age_minutes": 5_000_000, "unmatched_after_seconds": 1}
 SOON: Final = {**PATIENT, "request_life_seconds": 600, "release_margin_seconds": 60, "invoice_min_left_seconds": 60}
 """For the fast ones: what may be released is released soon after its invoice's hour."""

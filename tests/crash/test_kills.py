@@ -23,5 +23,4 @@ async def test_kills(tmp_path: Path, record_property: Callable[[str, object], No
     assert outcome.verdict.good, f"seed {SEED}: {outcome}\n{outcome.verdict}"
     assert outcome.kills == KILLS
     # A campaign that kills idle bots proves nothing; how busy they were hangs on the machine.
-    assert outcome.killed_with_open_attempts >= 3, str(outcome)
-    assert outcome.paid_while_killing >= 1, str(outcome)
+    assert outcome.killed_with_open_attempts >= 10, str(outcome)
