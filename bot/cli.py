@@ -34,6 +34,14 @@ TRACEBACK: Final = "SATMACHINE_TRACEBACK"
 ConfigPath = Annotated[Path, typer.Option("--config", metavar="PATH", help="The configuration.")]
 UnusedConfigPath = Annotated[Path, typer.Option("--config", metavar="PATH", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+MachineKey = Annotated[str, typer.Option("--key", metavar="SOURCE", help="The machine's key: file:PATH or env:NAME.")]
+ToBot = Annotated[str | None, typer.Option("--to", metavar="NPUB", help="The bot. Default: that of --config.")]
+AtRelays = Annotated[
+    list[str] | None, typer.Option("--relay", metavar="URL", help="Instead of those of --config; repeat for more.")
+]
+StateFile = Annotated[
+    Path | None, typer.Option("--state", metavar="PATH", help="Where the machine keeps what it must not forget.")
+]
 Seconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3_600, help="How long to wait.")]
 
 
@@ -156,7 +164,8 @@ def export(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="WHAT", help="machines, lps, deposits, settlements, payments, attempts, journal, audit or trail."
+            metavar="WHAT",
+            help="machines, lps, deposits, settlements, payments, attempts, cash, journal, audit or trail.",
         ),
     ],
     format_: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
@@ -201,7 +210,7 @@ def tell(
 
 @atm.command()
 def settle(  # noqa: PLR0913, PLR0917 - its options
-    key: Annotated[str, typer.Option("--key", metavar="SOURCE", help="The machine's key: file:PATH or env:NAME.")],
+    key: MachineKey,
     principal_sats: Annotated[int, typer.Option(help="What the fiat is worth.")],
     currency: Annotated[str, typer.Option(help="Such as GTQ or EUR.")],
     tx_type: Annotated[str, typer.Option(help="cash_out or cash_in.")] = "cash_out",
@@ -216,10 +225,8 @@ def settle(  # noqa: PLR0913, PLR0917 - its options
     ] = None,
     txid: Annotated[str | None, typer.Option(help="The machine's own name for the transaction.")] = None,
     seq: Annotated[int | None, typer.Option(help="The machine's count of its transactions.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="NPUB", help="The bot. Default: that of --config.")] = None,
-    relay: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="Instead of those of --config; repeat for more.")
-    ] = None,
+    to: ToBot = None,
+    relay: AtRelays = None,
     stored: Annotated[bool, typer.Option("--stored", help="As an event that relays keep (kind 78).")] = False,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -260,6 +267,150 @@ def settle(  # noqa: PLR0913, PLR0917 - its options
         pay_seconds=pay_timeout,
     )
     raise typer.Exit(code)
+
+
+@atm.command()
+def beacon(  # noqa: PLR0913, PLR0917 - its options
+    key: MachineKey,
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="PATH", help="A JSON object; - reads standard input.")
+    ] = None,
+    cash_in: Annotated[bool | None, typer.Option("--cash-in/--no-cash-in", help="It takes cash now.")] = None,
+    cash_out: Annotated[bool | None, typer.Option("--cash-out/--no-cash-out", help="It gives cash now.")] = None,
+    cash_level: Annotated[str | None, typer.Option(help="full, ok, low or empty.")] = None,
+    fiat: Annotated[str | None, typer.Option(help="Such as GTQ or EUR.")] = None,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it stands.")] = None,
+    model: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    firmware: Annotated[str | None, typer.Option("--version", help="Of its program.")] = None,
+    to: ToBot = None,
+    relay: AtRelays = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+    timeout: Seconds = 30,
+) -> None:
+    """Tell everybody what the machine is and does.
+
+    Exit 0 once a relay has it, 3 if none takes it.
+    """
+    from bot.commands.atm import find_place
+    from bot.commands.atm_says import beacon as command
+
+    given = {
+        "cash_in": cash_in,
+        "cash_out": cash_out,
+        "cash_level": cash_level,
+        "fiat": fiat,
+        "name": name,
+        "location": location,
+        "model": model,
+        "version": firmware,
+    }
+    place = find_place(config, key, to, relay or ())
+    raise typer.Exit(command(place, given, file, seconds=timeout, as_json=as_json))
+
+
+@atm.command()
+def telemetry(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON object; - reads standard input.")],
+    key: MachineKey,
+    to: ToBot = None,
+    relay: AtRelays = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+    timeout: Seconds = 30,
+) -> None:
+    """Tell the bot alone how the machine does.
+
+    Exit 0 once a relay has it, 3 if none takes it.
+    """
+    from bot.commands.atm import find_place
+    from bot.commands.atm_says import telemetry as command
+
+    raise typer.Exit(command(find_place(config, key, to, relay or ()), file, seconds=timeout, as_json=as_json))
+
+
+@atm.command()
+def cassettes(
+    key: MachineKey,
+    bays: Annotated[
+        list[str] | None, typer.Argument(metavar="[BAY]...", help="What each holds: 1=20x180 is 180 notes of 20.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Stay, take what the bot sends, and report it again.")
+    ] = False,
+    state: StateFile = None,
+    to: ToBot = None,
+    relay: AtRelays = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+    timeout: Seconds = 30,
+) -> None:
+    """Report what is in the bays.
+
+    Exit 0 once a relay has it (with --follow: when it is stopped), 3 if none takes it.
+    """
+    from bot.commands.atm import find_place
+    from bot.commands.atm_says import cassettes as command
+
+    place = find_place(config, key, to, relay or ())
+    code = command(place, bays or (), memory=state, follow=follow, seconds=timeout, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@atm.command(name="run")
+def run_machine(  # noqa: PLR0913, PLR0917 - its options
+    key: MachineKey,
+    currency: Annotated[str, typer.Option(help="Such as GTQ or EUR.")],
+    rate: Annotated[str, typer.Option(help="Sats for one unit of it.")],
+    orders: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ORDER]...", help="Such as 'out 100'. Without any they are read from standard input."),
+    ] = None,
+    wallet: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="The machine's wallet (NWC): customers need it.")
+    ] = None,
+    bay: Annotated[
+        list[str] | None, typer.Option("--bay", metavar="BAY", help="Such as 1=20x180; repeat for more.")
+    ] = None,
+    state: StateFile = None,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it stands.")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Go on after the last order.")] = False,
+    stored: Annotated[bool, typer.Option("--stored", help="Report also as events that relays keep.")] = False,
+    beat: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Between two beacons.")] = 60,
+    to: ToBot = None,
+    relay: AtRelays = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+    timeout: Seconds = 60,
+    pay_timeout: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long a customer has.")] = 600,
+) -> None:
+    """A whole machine, whose customers are typed.
+
+    Tells what it is and holds, follows what the bot sends, makes and pays invoices, dispenses notes, reports.
+    Exit 0; 1 where an order could not be done or was rejected, 3 where one was not answered.
+    """
+    from bot.commands.atm import find_place
+    from bot.commands.atm_run import Run
+    from bot.commands.atm_run import run as command
+
+    options = Run(
+        currency=currency,
+        rate=rate,
+        wallet=wallet,
+        bays=bay or (),
+        memory=state,
+        about={key: value for key, value in (("name", name), ("location", location)) if value is not None},
+        orders=orders or (),
+        stay=stay,
+        stored=stored,
+        as_json=as_json,
+        seconds=timeout,
+        pay_seconds=pay_timeout,
+        beat_seconds=beat,
+    )
+    raise typer.Exit(command(find_place(config, key, to, relay or ()), options))
 
 
 @app.command()

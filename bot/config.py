@@ -66,6 +66,10 @@ def _time_of_day(text: str) -> str:
     return text
 
 
+def _time_of_day_or_none(text: str) -> str:
+    return text and _time_of_day(text)
+
+
 def zone(name: str) -> tzinfo:
     """The time zone of this name; UTC needs no database of zones. Raises KeyError, OSError or ValueError."""
     return UTC if name == "UTC" else ZoneInfo(name)
@@ -102,6 +106,8 @@ Seconds = Annotated[int, BeforeValidator(_integer), Field(ge=1, le=_TEN_YEARS_SE
 Minutes = Annotated[int, BeforeValidator(_integer), Field(ge=1, le=5_256_000)]
 Sats = Annotated[int, BeforeValidator(_integer), Field(ge=0, le=MAX_SATS)]
 Count = Annotated[int, BeforeValidator(_integer), Field(ge=1, le=1_000)]
+Notes = Annotated[int, BeforeValidator(_integer), Field(ge=0, le=1_000_000)]
+Megabytes = Annotated[int, BeforeValidator(_integer), Field(ge=0, le=1_000_000_000)]
 Hours = Annotated[int, BeforeValidator(_integer), Field(ge=0, le=87_600)]
 Quarantine = Annotated[int, BeforeValidator(_integer), Field(ge=-1, le=_TEN_YEARS_SECONDS)]
 FractionPpm = Annotated[int, BeforeValidator(_fraction)]
@@ -129,6 +135,7 @@ class Nostr(Section):
     relays: RelayUrls = Field(min_length=1, max_length=20)
     dm_relays: RelayUrls = Field((), max_length=20)
     publish_profile: bool = True
+    public_machines: bool = False
 
     @property
     def relays_for_messages(self) -> tuple[str, ...]:
@@ -219,11 +226,23 @@ class Prices(Section):
 
 
 class Alerts(Section):
-    urls: tuple[Annotated[str, Field(min_length=1, max_length=2_000)], ...] = Field((), repr=False)
+    urls: tuple[Annotated[str, Field(min_length=1, max_length=2_000)], ...] = Field((), max_length=20, repr=False)
     """Such addresses have passwords in them."""
+    language: Literal["en", "es"] = "en"
     machine_silent_minutes: Minutes = 90
+    cash_low_notes: Notes = 50
     wallet_low_sats: Sats = 100_000
+    wallet_unreachable_minutes: Minutes = 15
     unresolved_minutes: Minutes = 15
+    deposit_pending_hours: Hours = 48
+    relay_down_minutes: Minutes = 10
+    disk_low_mb: Megabytes = 500
+    digest_at: Annotated[str, AfterValidator(_time_of_day_or_none)] = "08:00"
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+    @property
+    def zone(self) -> tzinfo:
+        return zone(self.timezone)
 
 
 class Http(Section):

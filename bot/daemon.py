@@ -37,7 +37,7 @@ from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import attempts, inbox, legs, meta, orders, outbox, relays, settlements, wallets
+from storage import alerts, attempts, inbox, legs, meta, orders, outbox, relays, settlements, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
 from storage.witness import Witness
@@ -137,6 +137,7 @@ class Daemon:
             live=self._live,
             may_pay=self._may_pay,
             clock_sane=self._clock_sane,
+            clock_behind=self._clock_behind,
         ).build()
         self._parts = parts
         anywhere, each = since
@@ -166,7 +167,10 @@ class Daemon:
                     "own_events": parts.own_events.run(),
                     "publisher": parts.publisher.run(parts.own_events.answered),
                     "views": parts.views.run(),
+                    "public_face": parts.public_face.run(),
                     "recollection": parts.recollection.run(),
+                    "watchman": parts.watchman.run(),
+                    "alerting": parts.alerting.run(),
                     "database": _watch(db),
                     "housekeeping": self._keep_house(db),
                     "ready": self._announce(parts),
@@ -219,6 +223,7 @@ class Daemon:
                 wallets.forget_named_profile(tx, name)
             else:
                 wallets.set_profile(tx, name, WalletProfile(profile))
+        alerts.configure(tx, len(self.config.alerts.urls), self.config.alerts.language)
         attempts.all_due_now(tx, now)
         legs.try_capped_now(tx, now)
         self._mend_times(tx)
@@ -235,6 +240,7 @@ class Daemon:
         wallet_trouble.connections_seen(tx, settings.wallets, settings.operators_to_tell, now)
         if not settings.fixed_mode.times:
             fixed_mode.end(tx, settings.operators_to_tell, now)
+        published.fee_configs(tx, now)
         published.refresh(tx, settings, now)
         return relays.listen_from(tx, now)
 
@@ -304,7 +310,10 @@ class Daemon:
 
     def _clock_sane(self) -> bool:
         """The clock has neither stepped since the start nor is it behind what was booked before."""
-        return self.clock.drift_seconds() < CLOCK_STEP_SECONDS and self.clock.now() >= self._booked_until
+        return self.clock.drift_seconds() < CLOCK_STEP_SECONDS and not self._clock_behind()
+
+    def _clock_behind(self) -> bool:
+        return self.clock.now() < self._booked_until
 
     async def _keep_house(self, db: Database) -> None:
         """Notes how relays do and until when they were heard, tells what is missing, and drops what is no history."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -23,9 +23,12 @@ from bot.nostr import BadWrap, Keys, Rumor, open_seal, open_wrap
 from bot.query import Query, Subscription
 from bot.questions import Questions
 from bot.workers.wakeup import Bell
-from handlers import orders, settlement
+from handlers import beacon, cassette_state, orders, settlement, sightings, telemetry
 from handlers.context import Answer, Ask, Live, Message, Settings
 from handlers.settlement import Received
+from handlers.sightings import Heard, Sighting
+from handlers.wire.bad_event import BadEvent
+from handlers.wire.cassettes import is_cassettes
 from ledger.decide.landing import LandingPolicy
 from nwc.event import Event
 from nwc.ports import Clock
@@ -41,6 +44,11 @@ GIFT_WRAP: Final = 1059
 SIGNED_ORDER: Final = 14
 LIVE_REPORT: Final = 21_000
 SETTLEMENT_KINDS: Final = (LIVE_REPORT, 78)
+PUBLIC: Final = 30_078
+"""A beacon, or a cassette state: its content tells."""
+TELEMETRY: Final = 30_079
+OWN_KINDS: Final = (PUBLIC, TELEMETRY)
+"""What machines publish of themselves."""
 QUEUE: Final = 5_000
 BATCH: Final = 128
 WRAPS_AT_ONCE: Final = 16
@@ -54,12 +62,30 @@ _MAX_CONTENT_CHARS: Final = 200_000
 _MAX_EARLY_CHARS: Final = 10_000
 _MAX_EARLY_TAGS: Final = 20
 _SETTLEMENT_D: Final = "bitspire-settlement:"
+_BEACON_D: Final = "bitspire-beacon:"
+_STATE_D: Final = "bitspire-cassettes-state:"
+
+
+MACHINES: Final = "machines"
+"""What the names of the subscriptions to machines begin with."""
+MACHINES_AT_ONCE: Final = 250
+"""So many keys in one subscription: relays take neither endless filters nor endless subscriptions."""
 
 
 def subscriptions(bot_pubkey: str, since: int) -> list[Subscription]:
     """What is listened for: everything addressed to the bot. `since`: when it last listened, unix seconds."""
     kinds = (GIFT_WRAP, SIGNED_ORDER, *SETTLEMENT_KINDS)
     return [Subscription(FOR_US, Query(kinds=kinds, p=(bot_pubkey,)), since)]
+
+
+def machine_subscriptions(machines: Sequence[str]) -> list[Subscription]:
+    """What machines publish of themselves, which need not be addressed to the bot. Relays keep the newest of each
+    alone, so all of it is read, however old: a machine may have said it long before it was registered."""
+    stretches = [machines[first : first + MACHINES_AT_ONCE] for first in range(0, len(machines), MACHINES_AT_ONCE)]
+    return [
+        Subscription(f"{MACHINES}-{number}", Query(kinds=OWN_KINDS, authors=tuple(stretch)), 0)
+        for number, stretch in enumerate(stretches, 1)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +108,40 @@ class Said:
     """Whether it asks that less be paid."""
 
 
+Hearing = Callable[[Tx, Sighting], Heard | BadEvent | None]
+Receive = Callable[[Tx, Event, str, Sighting], Heard | BadEvent]
+
+
 class Known:
     """Keys that have something to say here, kept in memory: a flood of others costs a look-up each, no decryption."""
 
     def __init__(self) -> None:
         self.machines: frozenset[str] = frozenset()
+        self.in_order: tuple[str, ...] = ()
+        """The machines, the first that was added first."""
         self.people: frozenset[str] = frozenset()
 
     async def load(self, db: Database, settings: Settings) -> None:
         machines, lps = await db.read(
             lambda tx: (
-                frozenset(row["pubkey"] for row in tx.all("SELECT pubkey FROM machines")),
+                tuple(row["pubkey"] for row in tx.all("SELECT pubkey FROM machines ORDER BY id")),
                 frozenset(row["pubkey"] for row in tx.all("SELECT pubkey FROM lps")),
             )
         )
-        self.machines = machines
+        self.machines, self.in_order = frozenset(machines), machines
         self.people = lps | settings.operators | settings.platforms | {settings.bot_pubkey}
+
+
+class Listening(Protocol):
+    """The relays, as far as the intake has to do with them."""
+
+    def catching_up(self) -> Collection[str]:
+        """Those that bring what they kept while nobody listened."""
+        ...
+
+    def subscribe(self, subscription: Subscription) -> None: ...
+
+    def unsubscribe(self, name: str) -> None: ...
 
 
 class Intake:
@@ -114,7 +158,7 @@ class Intake:
         policy: Callable[[], LandingPolicy],
         settings: Callable[[], Settings],
         live: Callable[[], Live],
-        catching_up: Callable[[], Collection[str]],
+        relays: Callable[[], Listening],
     ) -> None:
         self._db = db
         self._keys = keys
@@ -125,7 +169,8 @@ class Intake:
         self._policy = policy
         self._settings = settings
         self._live = live
-        self._catching_up = catching_up
+        self._relays = relays
+        self._followed: tuple[str, ...] = ()
         self._known = Known()
         self._queues: Queues[Arrived] = Queues(QUEUE)
         self._strangers = Strangers(clock)
@@ -144,7 +189,7 @@ class Intake:
         """Takes an event that a relay brought, verified. False: no room now, it is to come again."""
         if not self._open:
             return True  # what is stored comes again at the next start, what is not is repeated by its sender
-        kept = url in self._catching_up()
+        kept = url in self._relays().catching_up()
         if kept and self._hold_until is None:
             self._hold_until = asyncio.get_running_loop().time() + ORDER_SECONDS
         self._came += 1
@@ -163,6 +208,7 @@ class Intake:
         """Runs for ever. The known keys are read again whenever a commit has touched machines or LPs."""
         async with asyncio.TaskGroup() as group:
             await self._known.load(self._db, self._settings())
+            self._follow_machines()
             group.create_task(self._follow_known())
             while True:
                 seconds = None if self._hold_until is None else LOOK_SECONDS
@@ -174,7 +220,7 @@ class Intake:
         """Whether nothing is missing any more of what is held back, or there is no waiting for it."""
         if len(self._held) >= QUEUE or asyncio.get_running_loop().time() >= hold_until:
             return True
-        return self._queues.empty and not self._catching_up()
+        return self._queues.empty and not self._relays().catching_up()
 
     async def _act_on_held(self) -> None:
         """In the order in which it was said: of two orders the later one stands."""
@@ -187,7 +233,20 @@ class Intake:
         while True:
             await self._bell.wait()
             await self._known.load(self._db, self._settings())
+            self._follow_machines()
             self._take_up_early_reports()
+
+    def _follow_machines(self) -> None:
+        """What machines publish is listened for from when they are registered."""
+        if self._known.in_order == self._followed:
+            return
+        before = {each.name for each in machine_subscriptions(self._followed)}
+        wanted = machine_subscriptions(self._known.in_order)
+        for each in wanted:
+            self._relays().subscribe(each)
+        for name in before - {each.name for each in wanted}:
+            self._relays().unsubscribe(name)
+        self._followed = self._known.in_order
 
     def _take_up_early_reports(self) -> None:
         """A machine may report before the operator has added it: what is still here of that is taken now."""
@@ -209,7 +268,8 @@ class Intake:
             if said is None:
                 continue
             # A live report is kept by no relay: it is not late, and its machine waits for the receipt.
-            if self._hold_until is not None and arrived.event.kind != LIVE_REPORT:
+            # And of what a machine says of itself the newest counts, in whatever order it comes.
+            if self._hold_until is not None and arrived.event.kind not in (LIVE_REPORT, *OWN_KINDS):
                 self._held.append(said)
             else:
                 works.append(self._write(said.event, said.work))
@@ -226,6 +286,8 @@ class Intake:
     def _wanted(self, event: Event) -> bool:
         if len(event.content) > _MAX_CONTENT_CHARS:
             self._count("oversized")
+            if event.pubkey in self._known.machines:
+                log.warning("oversized", machine=event.pubkey, kind=event.kind, characters=len(event.content))
             return False
         if event.pubkey == self._keys.public_key and event.kind != SIGNED_ORDER:
             return False  # a heartbeat that some relay kept
@@ -246,6 +308,8 @@ class Intake:
             return False
         if event.kind == SIGNED_ORDER:
             return event.pubkey in self._known.people
+        if event.kind in OWN_KINDS:
+            return event.pubkey in self._known.machines
         return event.kind == GIFT_WRAP
 
     def _said(self, arrived: Arrived) -> Said | None:
@@ -256,6 +320,12 @@ class Intake:
             return Said(event.created_at, arrived.place, event, report) if report is not None else None
         if arrived.repeat:
             return None  # a person who sends the same bytes again has the answer already
+        if event.kind in OWN_KINDS:
+            heard = self._own(event)
+            if heard is None:
+                return None
+            sighting = Sighting(self._clock.now(), live=arrived.place > 0)
+            return Said(event.created_at, arrived.place, event, lambda tx: self._tell(event, heard(tx, sighting)))
         try:
             message = self._message(event)
         except ValueError as bad:
@@ -302,6 +372,40 @@ class Intake:
                 log.warning("settlement_refused", machine=event.pubkey, outcome=received.value, event_id=event.id)
 
         return work
+
+    def _own(self, event: Event) -> Hearing | None:
+        """What is to be done with what a machine publishes of itself; None for what is none of ours."""
+        d = event.tag("d") or ""
+        if event.kind == TELEMETRY:
+            return self._opened(event, telemetry.receive, "telemetry")
+        if d.startswith(_STATE_D):
+            if d != _STATE_D + event.pubkey:
+                return lambda tx, sighting: cassette_state.foreign(tx, event, sighting.now)
+            return self._opened(event, cassette_state.receive, "cassettes")
+        named = d == _BEACON_D + event.pubkey
+        if named or event.content.lstrip().startswith("{"):
+            return lambda tx, sighting: beacon.receive(tx, event, sighting, named=named)
+        if self._keys.public_key not in event.tag_values("p"):
+            return None
+        try:
+            text = self._cipher.nip44_decrypt(event.pubkey, event.content)
+        except ValueError:
+            return None
+        if not is_cassettes(text):
+            return None
+        return lambda tx, sighting: cassette_state.receive(tx, event, text, sighting)
+
+    def _opened(self, event: Event, receive: Receive, what: str) -> Hearing:
+        try:
+            text = self._cipher.nip44_decrypt(event.pubkey, event.content)
+        except ValueError:
+            bad = BadEvent("sealed", "it can't be decrypted")
+            return lambda tx, sighting: sightings.refuse(tx, event, what, bad, sighting.now)
+        return lambda tx, sighting: receive(tx, event, text, sighting)
+
+    def _tell(self, event: Event, heard: Heard | BadEvent | None) -> None:
+        if isinstance(heard, BadEvent):
+            log.warning("event_refused", machine=event.pubkey, kind=event.kind, reason=heard.reason, detail=str(heard))
 
     def _order(self, tx: Tx, event: Event, message: Message, answer: Answer | None = None) -> None:
         now = self._clock.now()

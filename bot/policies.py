@@ -5,10 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from bot.config import Config
+from handlers.alarms.digest import Schedule
+from handlers.alarms.limits import Limits
 from handlers.context import Settings
 from handlers.fixed_mode import FixedMode
 from handlers.payment import PaymentPolicy
 from handlers.payment_evidence import Policy as ListPolicy
+from handlers.public_face import Face
 from ledger.decide.attempt import AttemptPolicy
 from ledger.decide.landing import LandingPolicy
 from ledger.money import PPM
@@ -62,6 +65,25 @@ def invoices(config: Config) -> InvoiceRules:
     )
 
 
+def limits(config: Config) -> Limits:
+    alerts = config.alerts
+    return Limits(
+        machine_silent_minutes=alerts.machine_silent_minutes,
+        cash_low_notes=alerts.cash_low_notes,
+        wallet_low_sats=alerts.wallet_low_sats,
+        wallet_unreachable_minutes=alerts.wallet_unreachable_minutes,
+        unresolved_minutes=alerts.unresolved_minutes,
+        stuck_after_minutes=config.policy.stuck_after_minutes,
+        deposit_pending_hours=alerts.deposit_pending_hours,
+        relay_down_minutes=alerts.relay_down_minutes,
+        disk_low_mb=alerts.disk_low_mb,
+    )
+
+
+def public_face(config: Config) -> Face:
+    return Face(config.nostr.public_machines, config.alerts.machine_silent_minutes * 60)
+
+
 def orders(config: Config, bot_pubkey: str, version: str) -> Settings:
     """The bot's own key always may command."""
     return Settings(
@@ -84,4 +106,6 @@ def orders(config: Config, bot_pubkey: str, version: str) -> Settings:
             config.prices.max_age_minutes * 60,
             config.payouts.max_leg_sats,
         ),
+        limits=limits(config),
+        digest=Schedule(config.alerts.digest_at, config.alerts.zone),
     )

@@ -24,6 +24,10 @@ class Timings:
     """Between two small events to ourselves, through every relay."""
     sweep_seconds: float = 3_600.0
     """Stored events are gone through again so often, because losses are silent."""
+    lost_seconds: float = 60.0
+    """A relay that comes and goes is not asked more often what it has lost of the bot's own events."""
+    public_face_seconds: float = 60.0
+    """Between two looks at what everybody may know of the machines."""
     repeat_after_seconds: float = 5.0
     """An event that comes again so much later was sent again; before that it is another relay's copy."""
     guest_idle_seconds: float = 60.0

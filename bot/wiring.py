@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from bot import policies
+from bot import alerts, policies
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.contacts import Contacts
@@ -19,7 +20,8 @@ from bot.relays import Relays
 from bot.timings import Timings
 from bot.wallet_tests import WalletTests
 from bot.wallet_wire import WalletWire
-from bot.wallets import Wallet
+from bot.wallets import CLOCK_SECONDS, Wallet
+from bot.workers.alerting import Alerting
 from bot.workers.auditor import Auditor
 from bot.workers.balances import Balances
 from bot.workers.distributor import Distributor
@@ -28,13 +30,16 @@ from bot.workers.fixed_times import FixedTimes
 from bot.workers.own_events import OwnEvents
 from bot.workers.payer import Payer, Rules
 from bot.workers.prover import Prover
+from bot.workers.public_face import PublicFace
 from bot.workers.publisher import Publisher
 from bot.workers.recollection import Recollection
 from bot.workers.reconciling import Reconciling
 from bot.workers.resolver import Resolver
 from bot.workers.scanner import Scanner
 from bot.workers.views import Views
-from bot.workers.wakeup import Bells
+from bot.workers.wakeup import Bell, Bells
+from bot.workers.watchman import Watchman
+from handlers.alarms.findings import Clock as ClockState
 from handlers.context import Live, Settings
 from nwc.client import WalletClient
 from nwc.event import Event
@@ -42,6 +47,9 @@ from nwc.fetch import GuardedHttp
 from nwc.targets import Targets
 from nwc.uri import WalletUri
 from storage.db import Database
+
+CLOCK_HEARD_SECONDS: Final = 900
+"""Wallets are asked something every few minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +87,11 @@ class Parts:
     fixed_times: FixedTimes
     publisher: Publisher
     views: Views
+    public_face: PublicFace
     recollection: Recollection
     own_events: OwnEvents
+    watchman: Watchman
+    alerting: Alerting
     wallets: dict[str, WalletParts]
 
 
@@ -98,6 +109,8 @@ class Wiring:
     live: Callable[[], Live]
     may_pay: Callable[[], bool]
     clock_sane: Callable[[], bool]
+    clock_behind: Callable[[], bool]
+    """Whether the clock is behind what is in the books."""
 
     def build(self) -> Parts:
         config, db, clock, bells = self.config(), self.db, self.clock, self.bells
@@ -131,7 +144,7 @@ class Wiring:
             policy=lambda: policies.landing(self.config()),
             settings=self.settings,
             live=self.live,
-            catching_up=lambda: relays.catching_up(),  # noqa: PLW0108 - made below
+            relays=lambda: relays,  # made below
         )
         relays = Relays(
             config.nostr.all_relays,
@@ -179,6 +192,12 @@ class Wiring:
             fixed_times=FixedTimes(db, clock, self.settings),
             publisher=Publisher(db, relays, contacts, self.secrets.keys, clock, bells.for_names("outbox")),
             views=Views(db, clock, bells.for_names("views"), self.settings),
+            public_face=PublicFace(
+                db,
+                clock,
+                lambda: policies.public_face(self.config()),
+                self.timings.public_face_seconds,
+            ),
             recollection=Recollection(
                 wallets,
                 db,
@@ -197,8 +216,36 @@ class Wiring:
                 operators=lambda: self.settings().operators_to_tell,
                 on_answered=bells.ring_all,
             ),
+            watchman=Watchman(
+                db,
+                clock,
+                bells.for_names("holds", "thresholds", "wallets"),
+                heartbeat,
+                settings=self.settings,
+                live=self.live,
+                clock_state=lambda: self._clock_state(wallets),
+            ),
+            alerting=Alerting(db, clock, self._services()),
             wallets=parts,
         )
+
+    def _services(self) -> list[tuple[alerts.Service, Bell]]:
+        config = self.config()
+        tells = alerts.services(config.alerts.urls, config.identity.name)
+        return [(alerts.Service(place, tell), self.bells.for_names("alerts")) for place, tell in enumerate(tells)]
+
+    def _clock_state(self, wallets: Mapping[str, Wallet]) -> ClockState:
+        """By what is booked and by what the wallets answered lately: one that agrees is enough."""
+        if self.clock_behind():
+            return ClockState.BEHIND
+        found = [wallet.client.clock_difference(CLOCK_HEARD_SECONDS) for wallet in wallets.values()]
+        known = [difference for difference in found if difference is not None]
+        if not known:
+            return ClockState.UNKNOWN
+        nearest = min(known, key=abs)
+        if abs(nearest) <= CLOCK_SECONDS:
+            return ClockState.RIGHT
+        return ClockState.BEHIND if nearest > 0 else ClockState.AHEAD
 
     def _wallet(
         self, name: str, uri: WalletUri, prover: Prover, targets: Targets, http: GuardedHttp, tests: WalletTests

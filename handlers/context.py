@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handlers.alarms.digest import Schedule
+from handlers.alarms.limits import Limits
 from handlers.fixed_mode import FixedMode
 from handlers.payment import PaymentPolicy
 from handlers.roles import Role
@@ -34,6 +36,9 @@ class Settings:
     fixed_mode: FixedMode
     unmatched_after_seconds: int = 600
     allow_private_targets: bool = False
+    limits: Limits = field(default_factory=Limits)
+    """From when on something is an alarm."""
+    digest: Schedule = field(default_factory=Schedule)
 
     @property
     def operators_to_tell(self) -> frozenset[str]:

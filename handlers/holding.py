@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from handlers import notices, past
+from handlers import past
+from handlers.alarms import telling
+from ledger.alarms import Cause
 from ledger.facts import Violation
-from storage import attempts, holds, journal, told, violations
+from storage import alarms, attempts, holds, journal, violations
 from storage.db import Tx
 from storage.settlements import mark_view
 
@@ -17,8 +19,7 @@ SHOWN: Final = 3
 """So many broken rules are named in one message."""
 LISTED: Final = frozenset({"wallet_amount", "paid_twice"})
 """Rules that a wallet's list breaks, not the books: only another list shows that they hold again."""
-
-_UNCHECKED: Final = "books unchecked"
+_CAUSES: Final = {holds.BOOKS: Cause.BOOKS, holds.PAST: Cause.PAST}
 
 
 def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now: int) -> bool:
@@ -33,7 +34,7 @@ def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now
         mark_view(tx, "worklist")
         facts = {"violations": some, "count": len(broken)}
         journal.record(tx, at=now, who="satmachine", command="hold", target=holds.BOOKS, after=facts)
-        notices.tell(tx, operators, "notice books", facts, now)
+        telling.raise_(tx, Cause.BOOKS, "", facts, operators, now, mark=reason)
     return True
 
 
@@ -44,21 +45,21 @@ def recheck(tx: Tx, found: Sequence[Violation], now: int) -> bool:
     for each in there:
         violations.note(tx, each, now)
     violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED)
-    return violations.number(tx) == 0 and _lift(tx, holds.BOOKS)
+    return violations.number(tx) == 0 and _lift(tx, holds.BOOKS, now)
 
 
-def checked(tx: Tx, found: Sequence[Violation]) -> None:
+def checked(tx: Tx, found: Sequence[Violation], operators: Iterable[str], now: int) -> None:
     """After a check of the whole books that nobody asked for: what an operator lived with and is mended is forgotten:
     it holds payments when it breaks again. What holds them now stays until somebody has it checked: `recheck`."""
-    told.over(tx, _UNCHECKED)
+    telling.over(tx, Cause.BOOKS_UNCHECKED, "", operators, now)
+    alarms.forget(tx, Cause.BOOKS_UNCHECKED, "", now)  # payments wait for it each time: it is news each time
     there = [named(tx, each) for each in found]
     violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED, accepted=True)
 
 
 def unchecked(tx: Tx, operators: Iterable[str], now: int) -> None:
-    """Payments wait for a check of the whole books, which took too long: the operators are told, once."""
-    if told.news(tx, _UNCHECKED, now):
-        notices.tell(tx, operators, "notice books unchecked", {}, now)
+    """Payments wait for a check of the whole books, which took too long: the operators are told."""
+    telling.raise_(tx, Cause.BOOKS_UNCHECKED, "", {}, operators, now)
 
 
 def lift(tx: Tx, name: str, *, by: str, now: int) -> bool:
@@ -67,7 +68,7 @@ def lift(tx: Tx, name: str, *, by: str, now: int) -> bool:
         violations.accept(tx, by, now)
     if name == holds.PAST:
         past.lift(tx, now)
-    return _lift(tx, name)
+    return _lift(tx, name, now)
 
 
 def shapes(found: Iterable[Violation]) -> list[dict[str, str]]:
@@ -81,8 +82,10 @@ def named(tx: Tx, violation: Violation) -> Violation:
     return violation if leg_id is None else replace(violation, ref=f"P{leg_id}")
 
 
-def _lift(tx: Tx, name: str) -> bool:
+def _lift(tx: Tx, name: str, now: int) -> bool:
+    """Whoever has it lifted knows of it."""
     lifted = holds.lift(tx, name)
     if lifted:
+        alarms.forget(tx, _CAUSES[name], "", now)
         mark_view(tx, "worklist")
     return lifted

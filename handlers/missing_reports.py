@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from handlers import notices
-from storage import sequences
+from handlers.alarms import telling
+from ledger.alarms import Cause
+from storage import alarms, sequences
 from storage.db import Tx
 from storage.sequences import Gap
 
@@ -17,9 +18,11 @@ KEEP_SECONDS: Final = 30 * 86_400
 
 def tell(tx: Tx, operators: Iterable[str], now: int) -> None:
     """Each missing number is told of once."""
-    for machine, gaps in sequences.take_untold(tx, now - GAP_SECONDS):
-        notices.tell(tx, operators, "notice missing reports", {"machine": machine, "missing": shape(gaps)}, now)
-    sequences.forget(tx, now - KEEP_SECONDS)
+    for machine_id, machine, gaps in sequences.take_untold(tx, now - GAP_SECONDS):
+        facts = {"machine": machine, "missing": shape(gaps)}
+        telling.raise_(tx, Cause.REPORTS_MISSING, _subject(machine_id), facts, operators, now, mark=str(now))
+    for machine_id in sequences.forget(tx, now - KEEP_SECONDS):
+        alarms.forget(tx, Cause.REPORTS_MISSING, _subject(machine_id), now)
 
 
 def of_machine(tx: Tx, machine_id: int, now: int) -> list[dict[str, Any]]:
@@ -30,6 +33,11 @@ def of_machine(tx: Tx, machine_id: int, now: int) -> list[dict[str, Any]]:
 def of_all(tx: Tx, now: int) -> list[dict[str, Any]]:
     """How many reports of which machines are missing now."""
     return [{"machine": name, "count": count} for name, count in sequences.machines_with_gaps(tx, now - GAP_SECONDS)]
+
+
+def _subject(machine_id: int) -> str:
+    """Of alarms."""
+    return f"machine:{machine_id}"
 
 
 def shape(gaps: Sequence[Gap]) -> list[dict[str, Any]]:

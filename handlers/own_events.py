@@ -1,11 +1,12 @@
 """What the relays keep of the bot's own events. Each was stored before it left: one that the books never signed shows
-that they are from the past, or that another bot has the same key.
+that they are from the past, or that another bot has the same key. And what a relay has lost of it, it is given again.
 
 What the key signs in other programs is none of this: only what this bot alone writes counts.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +14,19 @@ from typing import Final
 
 from handlers import past
 from nwc.event import Event
-from storage import accepted_before, outbox, relays
+from storage import accepted_before, holds, outbox, relays
 from storage.db import Tx
 
 KIND: Final = 30_078
 RECEIPT: Final = "bitspire-receipt:"
-OURS: Final = ("satmachine:worklist:", "satmachine:balance:", RECEIPT, "bitspire-fees:")
+OURS: Final = (
+    "satmachine:worklist:",
+    "satmachine:balance:",
+    RECEIPT,
+    "bitspire-fees:",
+    "bitspire-cassettes:",
+    "bitspire-card:",
+)
 """How the `d` of all that begins which this bot alone writes."""
 OVERLAP_SECONDS: Final = 3_600
 """For a second bot's clock, which may be behind."""
@@ -78,6 +86,14 @@ def note_compared(tx: Tx, url: str, found: Iterable[Own], *, asked_at: int, oper
     for each in unsigned:
         outbox.take_over(tx, *_of(each))
     relays.set_compared(tx, url, asked_at)
+
+
+def kept(tx: Tx, after: str, limit: int, now: int) -> list[tuple[str, Event]]:
+    """What every relay should have, by coordinate, `limit` of it. Nothing while these books may be from the past: what
+    they said last is not the last word then."""
+    if holds.get(tx, holds.PAST) is not None:
+        return []
+    return [(coordinate, Event.from_dict(json.loads(text))) for coordinate, text in outbox.kept(tx, after, limit, now)]
 
 
 def _of(each: Own) -> tuple[str, int]:

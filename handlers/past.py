@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from handlers import notices
+from handlers.alarms import telling
+from ledger.alarms import Cause
 from ledger.fees import TxType
 from ledger.model import Leg
 from ledger.money import MSAT
@@ -32,7 +34,6 @@ from storage import (
     meta,
     purposes,
     settlements,
-    told,
     trials,
     unmatched,
     wallets,
@@ -67,6 +68,7 @@ SAID_ELSEWHERE: Final = (
 
 _STATE: Final = "past"
 _OWN_SINCE: Final = "own books since"
+_UNSEEN: Final = "unseen "
 _HEX: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 
 
@@ -185,7 +187,8 @@ def _enter(
     )
     mark_view(tx, "worklist")
     if holds.put(tx, holds.PAST, why, now):
-        notices.tell(tx, operators, "notice past", {"why": why, "since": since, "witnessed": witnessed}, now)
+        told = {"why": why, "since": since, "witnessed": witnessed}
+        telling.raise_(tx, Cause.PAST, "", told, operators, now, mark=str(now))
 
 
 def _take(tx: Tx, fact: Fact, now: int) -> None:
@@ -238,7 +241,8 @@ def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int)
         return False
     unread = sorted(set(wallets) - set(found.read))
     if unread:
-        if now >= found.found_at + PATIENCE_SECONDS and told.news(tx, f"{_STATE} unread", now, what=" ".join(unread)):
+        if now >= found.found_at + PATIENCE_SECONDS and meta.get(tx, f"{_STATE} unread") != " ".join(unread):
+            meta.put(tx, f"{_STATE} unread", " ".join(unread))
             notices.tell(tx, operators, "notice past unread", {"wallets": unread}, now)
         return False
     forgotten.meet(tx, now)
@@ -254,7 +258,7 @@ def finish(tx: Tx, wallets: Collection[str], operators: Iterable[str], now: int)
         holds.lift(tx, holds.PAST)
         mark_view(tx, "worklist")
         journal.record(tx, at=now, who="satmachine", command="hold lift", target=holds.PAST, after=facts)
-        notices.tell(tx, operators, "notice past over", facts, now)
+        telling.over(tx, Cause.PAST, "", operators, now, ("notice past over", facts))
         return True
     if meta.get(tx, f"{_STATE} told") != json.dumps(facts):
         meta.put(tx, f"{_STATE} told", json.dumps(facts))
@@ -297,7 +301,7 @@ def lift(tx: Tx, now: int) -> None:
     meta.put(tx, _OWN_SINCE, str(now))
     meta.drop(tx, _STATE)
     meta.drop(tx, f"{_STATE} told")
-    told.over(tx, f"{_STATE} unread")
+    meta.drop(tx, f"{_STATE} unread")
 
 
 def unsearched(tx: Tx, wallet: str, leg_ids: Sequence[int]) -> int | None:
@@ -334,13 +338,15 @@ def note_search(
     whole = settled.complete and everything.complete
     if whole:
         wallets.set_searched(tx, wallet, since)
+        meta.drop(tx, _UNSEEN + wallet)
     return whole
 
 
 def pay_unseen(tx: Tx, wallet: str, operators: Iterable[str], now: int) -> None:
     """The wallet does not show what it sent before these books first pay from it, and is paid from all the same: the
     operators are told once."""
-    if told.news(tx, f"unseen {wallet}", now):
+    if meta.get(tx, _UNSEEN + wallet) is None:
+        meta.put(tx, _UNSEEN + wallet, str(now))
         notices.tell(tx, operators, "notice wallet unseen", {"wallet": wallet}, now)
 
 

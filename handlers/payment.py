@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handlers import holding, notices
+from handlers import holding, notices, wallet_trouble
+from handlers.alarms import telling
+from ledger.alarms import Cause
 from ledger.decide.attempt import (
     AttemptPolicy,
     check_delay,
@@ -26,7 +28,7 @@ from ledger.money import MSAT, PPM
 from ledger.states import AttemptState, EvidenceClass, LegStatus
 from nwc.evidence import Evidence
 from nwc.requests import SignedRequest
-from storage import accepted_before, attempts, forgotten, journal, legs, settlements, switches, told, wallets
+from storage import accepted_before, attempts, forgotten, journal, legs, settlements, switches, wallets
 from storage.attempts import NewAttempt
 from storage.db import Tx
 from storage.facts import Facts
@@ -36,8 +38,8 @@ _HOUR = 3_600
 _DAY = 86_400
 CAP_RETRY_SECONDS = 300
 IN_FLIGHT_RETRY_SECONDS = 60
-CAP_GONE_SECONDS = 3_600
-"""No leg has waited for a cap for so long: it would be news again."""
+_CAPS = {"day": Cause.CAP_DAY, "hour": Cause.CAP_HOUR, "in_flight": Cause.CAP_IN_FLIGHT}
+"""The alarms of the caps, by their names."""
 WOKEN = 8
 """So many of the legs that wait for the cap in flight are looked at when something has ended."""
 FREE_FEE_MSAT = 10 * MSAT
@@ -150,8 +152,8 @@ def _forgotten_before(tx: Tx, leg: Leg, policy: PaymentPolicy, now: int) -> bool
     if forgotten.stands_before(tx, leg) is None:
         return False
     legs.put_off(tx, leg, next_try_at=now + CLAIM_RETRY_SECONDS, reason=forgotten.ASIDE, counts=False)
-    if told.recurs(tx, f"forgotten {leg.wallet}", now, gone_after=_DAY):
-        notices.tell(tx, policy.operators, "notice forgotten", {"payment": f"P{leg.id}", "wallet": leg.wallet}, now)
+    facts = {"payment": f"P{leg.id}", "wallet": leg.wallet}
+    telling.raise_(tx, Cause.FORGOTTEN, wallet_trouble.subject(leg.wallet), facts, policy.operators, now)
     return True
 
 
@@ -210,10 +212,9 @@ def _cap_reached(
 
 
 def _tell_of_cap(tx: Tx, leg: Leg, name: str, policy: PaymentPolicy, now: int) -> None:
-    if told.recurs(tx, f"cap {name} {leg.wallet}", now, gone_after=CAP_GONE_SECONDS):
-        most = {"day": policy.max_day_sats, "hour": policy.max_hour_sats, "in_flight": policy.max_in_flight_sats}
-        facts = {"wallet": leg.wallet, "payment": f"P{leg.id}", "most_sats": most[name]}
-        notices.tell(tx, policy.operators, f"notice cap {name}", facts, now)
+    most = {"day": policy.max_day_sats, "hour": policy.max_hour_sats, "in_flight": policy.max_in_flight_sats}
+    facts = {"wallet": leg.wallet, "payment": f"P{leg.id}", "most_sats": most[name]}
+    telling.raise_(tx, _CAPS[name], wallet_trouble.subject(leg.wallet), facts, policy.operators, now)
 
 
 def _room_again(tx: Tx, wallet: str, policy: PaymentPolicy, now: int) -> None:
@@ -348,6 +349,7 @@ def learn(
         return None
     if attempt.state is AttemptState.SETTLED and found.cls is EvidenceClass.PROOF:
         return attempt.state  # wallets tell it twice, as answer and as notification
+    heard = found.cls is EvidenceClass.CLAIM and attempts.claimed_since(tx, payment_hash)
     attempts.add_evidence(
         tx, payment_hash, found.cls, source, asked_at=asked_at, now=now, detail={"said": found.detail, **(extra or {})}
     )
@@ -370,7 +372,7 @@ def learn(
             notices.payment_completed(tx, attempt.leg_id, now)
     elif after is AttemptState.CLAIMED and attempt.state is not AttemptState.CLAIMED:
         live = attempts.live(tx, attempt.leg_id)
-        if attempt.state is AttemptState.RELEASED and told.news(tx, f"claimed {payment_hash}", now):
+        if attempt.state is AttemptState.RELEASED and not heard:
             _audit(tx, attempt, "payment.claimed_late", "the wallet says that it paid what had been released", now)
             notices.tell(tx, policy.operators, "notice claimed late", {"payment": f"P{attempt.leg_id}"}, now)
         if live is not None and live.state is AttemptState.READY:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handlers import cash
 from handlers.wire import receipt
 from ledger import journal as books
 from ledger.decide.attempt import AttemptPolicy, check_delay
@@ -104,6 +105,7 @@ def _accept(tx: Tx, settlement: Settlement, machine: Machine, proof: str, now: i
     settlements.set_proof(tx, settlement.id, proof, now, None)
     settlements.set_status(tx, settlement.id, SettlementStatus.PENDING, now)
     journal.append(tx, books.settlement_accepted(settlement), now)
+    cash.proven(tx, settlement, who=machine.pubkey, now=now)
     settlements.set_receipt(tx, settlement.id, "accepted")
     _receipt(tx, settlement, machine, "accepted", None, now)
     for rival in settlements.rivals(tx, settlement):

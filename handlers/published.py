@@ -1,4 +1,5 @@
-"""The published views: worklist events for the operators, balance events for the LPs, and the bot's own profile."""
+"""What the bot publishes and replaces: worklist events for the operators, balance events for the LPs, what each machine
+is told, and the bot's own profile. A relay that loses any of it is given it again (handlers/own_events.py)."""
 
 from __future__ import annotations
 
@@ -7,14 +8,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from handlers.context import Settings
+from handlers.wire import fee_config as fee_wire
 from ledger import views
-from storage import outbox, reports
+from ledger.cash import Bay
+from ledger.model import Machine
+from storage import cassettes, machines, outbox, platform, reports
 from storage.db import Tx
 
 KIND: Final = 30_078
 PROFILE: Final = 0
 RELAY_LIST: Final = 10_002
 DM_RELAYS: Final = 10_050
+FEES: Final = "bitspire-fees:"
+CASSETTES: Final = "bitspire-cassettes:"
 
 
 def refresh(tx: Tx, settings: Settings, now: int) -> None:
@@ -56,6 +62,51 @@ def _put(tx: Tx, d: str, recipient: str, content: dict[str, object], now: int) -
         now=now,
         meaning=views.content_digest(content),
     )
+
+
+def fee_config(tx: Tx, machine: Machine, now: int) -> None:
+    """Tells a machine what to charge, if that is not what it was told last."""
+    outbox.put_replaceable(
+        tx,
+        kind=KIND,
+        d=FEES + machine.pubkey,
+        tags=[["p", machine.pubkey]],
+        content=fee_wire.content(machine, platform.load(tx)),
+        encrypt_to=machine.pubkey,
+        now=now,
+    )
+
+
+def fee_configs(tx: Tx, now: int) -> None:
+    """The same for every machine that is active."""
+    for each in machines.active(tx):
+        fee_config(tx, each, now)
+
+
+def cassette_config(tx: Tx, machine: Machine, bays: Sequence[Bay], now: int) -> None:
+    """Tells a machine what its bays hold from now on. Also what it was told before: it may have dispensed since."""
+    positions = {
+        str(bay.position): {"denomination": bay.denomination, "count": bay.count}
+        for bay in sorted(bays, key=lambda bay: bay.position)
+    }
+    content = json.dumps({"v": 1, "positions": positions}, separators=(",", ":"))
+    outbox.put_replaceable(
+        tx,
+        kind=KIND,
+        d=CASSETTES + machine.pubkey,
+        tags=[["p", machine.pubkey]],
+        content=content,
+        encrypt_to=machine.pubkey,
+        now=now,
+        meaning=f"{content} {now}",
+    )
+    cassettes.sent(tx, machine.id, bays, now)
+
+
+def forget_machine(tx: Tx, machine: Machine) -> None:
+    """A machine that is gone is told nothing more."""
+    for d in (FEES, CASSETTES):
+        outbox.let_go(tx, outbox.coordinate_of(KIND, d + machine.pubkey, machine.pubkey))
 
 
 def profile(tx: Tx, *, name: str, relays: Sequence[str], dm_relays: Sequence[str], now: int) -> None:

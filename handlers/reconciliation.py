@@ -14,20 +14,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from handlers import holding, notices, payment_evidence
+from handlers import holding, payment_evidence
+from handlers.alarms import telling
 from handlers.payment_evidence import Policy
+from ledger.alarms import Cause
 from ledger.facts import Violation, WalletRow
 from ledger.invariants import check_wallet, check_wallet_settlements
 from ledger.states import AttemptState
 from nwc.messages import Transaction
-from storage import attempts, settlements, told, unmatched, violations
+from storage import attempts, settlements, unmatched, violations
 from storage.db import Tx
 from storage.verify import MAX_LISTED, Report, check_books
 
 MARGIN_SECONDS: Final = 60
 """What was proven so shortly before the list was asked for need not be in it yet."""
 SHOWN: Final = 6
-_CAUSE: Final = "reconcile"
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -117,19 +118,20 @@ def heed(tx: Tx, found: Reconciliation, operators: Iterable[str], now: int) -> N
     if all(each.complete for each in found.wallets) and not found.more:
         violations.keep_only(tx, never, looked_for=lambda rule: rule in holding.LISTED)
     holding.hold_books(tx, never, operators, now)
+    if not found.differences and all(each.complete for each in found.wallets):
+        telling.over(tx, Cause.RECONCILE, "", operators, now)
 
 
 def tell(tx: Tx, found: Reconciliation, operators: Iterable[str], now: int) -> None:
     """The operators hear of the differences in one message, and again only when there are others."""
     if not found.differences:
         if all(each.error is None for each in found.wallets):
-            told.over(tx, _CAUSE)
+            telling.over(tx, Cause.RECONCILE, "", operators, now)
         return
     seen = sorted({(each.violation.name, each.violation.ref) for each in found.differences})
     digest = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-    if told.news(tx, _CAUSE, now, digest):
-        facts = {"differences": shapes(found.differences[:SHOWN]), "count": len(found.differences) + found.more}
-        notices.tell(tx, operators, "notice reconcile", facts, now)
+    facts = {"differences": shapes(found.differences[:SHOWN]), "count": len(found.differences) + found.more}
+    telling.raise_(tx, Cause.RECONCILE, "", facts, operators, now, mark=digest)
 
 
 def shapes(differences: Iterable[Difference]) -> list[dict[str, str]]:

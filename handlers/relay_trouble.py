@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers import notices
-from storage import meta, relays
+from handlers.alarms import telling
+from ledger.alarms import Cause
+from storage import meta
 from storage.db import Tx
 
 SILENCE_KEY: Final = "silence_told_until"
@@ -26,10 +28,14 @@ def note_delivery(
 ) -> None:
     """A relay that withholds is told of again only after it has delivered something."""
     for url in sorted(delivering):
-        relays.set_delivering(tx, url)
+        telling.over(tx, Cause.RELAY_WITHHOLDS, subject(url), operators, now)
     for url in sorted(withholding):
-        if relays.set_withholding(tx, url, now):
-            notices.tell(tx, operators, "notice relay withholds", {"relay": url}, now)
+        telling.raise_(tx, Cause.RELAY_WITHHOLDS, subject(url), {"relay": url}, operators, now)
+
+
+def subject(url: str) -> str:
+    """Of alarms."""
+    return f"relay:{url}"
 
 
 def note_silence(tx: Tx, silence: Silence, operators: Iterable[str], now: int) -> None:

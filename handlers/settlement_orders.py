@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from handlers import cash
 from ledger import journal as books
 from ledger.decide import entry as by_hand
 from ledger.decide import settlement_orders
@@ -94,6 +95,7 @@ def partial(
     decided = check_partial(tx, found, fraction_ppm=fraction_ppm, principal_sats=principal_sats)
     _void(tx, decided.voided, "scaled to what was dispensed", now)
     settlements.scale(tx, found, decided.to, now)
+    cash.corrected(tx, found.id, who=by, now=now)
     settlements.add_note(tx, found.id, by, scaling_memo(decided, found.currency), now)
     _note(tx, found.id, by, note, now)
     journal.record(
@@ -160,6 +162,7 @@ def refund(
     if found.status is not SettlementStatus.REFUNDED:
         settlements.set_status(tx, found.id, SettlementStatus.REFUNDED, now)
         journal.append(tx, books.settlement_refunded(found, decided.due), now)
+    cash.corrected(tx, found.id, fully_refunded=decided.left_sats == 0, who=by, now=now)
     legs.insert_plan(tx, found, [decided.leg], now)
     leg = legs.of_settlement(tx, found.id)[-1]
     _note(tx, found.id, by, note, now)
@@ -217,6 +220,7 @@ def enter(
         settlements.set_proof(tx, stored.id, "operator", now, None)
         settlements.set_status(tx, stored.id, SettlementStatus.PENDING, now)
         journal.append(tx, books.settlement_accepted(stored), now)
+        cash.proven(tx, stored, who=by, now=now)
     _note(tx, stored.id, by, note, now)
     unmatched.forget_explained(tx)
     entered = settlements.get(tx, stored.id)

@@ -9,13 +9,13 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from handlers import notices
+from handlers.alarms import telling
+from ledger.alarms import WALLET_STOPS, Cause
 from ledger.money import MSAT, PPM
 from ledger.states import AttemptState
 from nwc.messages import ErrorAnswer
-from storage import attempts, legs, told, wallets
+from storage import alarms, attempts, legs, wallets
 from storage.db import Tx
-from storage.wallets import Wallet
 
 BROKE: Final = "no_balance"
 QUOTA: Final = "quota"
@@ -31,10 +31,18 @@ _BY_CODE: Final = {
     "UNAUTHORIZED": REVOKED,
     "RATE_LIMITED": RATE_LIMITED,
 }
+CAUSES: Final = {
+    BROKE: Cause.WALLET_NO_BALANCE,
+    QUOTA: Cause.WALLET_QUOTA,
+    REVOKED: Cause.WALLET_REVOKED,
+    RATE_LIMITED: Cause.WALLET_RATE_LIMITED,
+    UNFIT: Cause.WALLET_UNFIT,
+    GONE: Cause.WALLET_GONE,
+}
+"""Of alarms, by the reason of the pause."""
 HOLD_SECONDS: Final = 60
 SLOW_SECONDS: Final = 2
 MAX_DOUBLINGS: Final = 6
-TELL_AGAIN_SECONDS: Final = 3_600
 _SAYS_BROKE: Final = re.compile(r"insufficient|not enough (?:balance|funds|sats)", re.IGNORECASE)
 _NOT_BY_BALANCE: Final = frozenset({QUOTA, UNFIT, GONE})
 """Pauses about which a balance says nothing: `resume` ends that for a quota, another offer or connection the others."""
@@ -60,8 +68,8 @@ def heed(
     operators: Iterable[str],
     now: int,
 ) -> None:
-    """Pauses the wallet where the error of this attempt calls for it; the operators are told of each reason once
-    an hour at most, until one of them says `resume`."""
+    """Pauses the wallet where the error of this attempt calls for it, and raises an alarm. Of a reason that comes and
+    goes the operators are told once an hour at most, until one of them says `resume`."""
     reason = pause_reason(answer)
     attempt = attempts.get(tx, payment_hash)
     known = wallets.get(tx, wallet)
@@ -71,11 +79,11 @@ def heed(
     # It was not tried at all: the same request may be said again once the wallet pays, while it lives.
     attempts.set_refused(tx, request_id)
     news = wallets.pause(tx, wallet, reason, needed_msat if reason == BROKE else 0, now)
-    if news and _may_tell(tx, known, reason, now):
+    if news:
         facts: dict[str, Any] = {"wallet": wallet, "payment": f"P{attempt.leg_id}"}
         if reason == BROKE:
             facts["missing_sats"] = _missing_sats(tx, wallet, needed_msat)
-        notices.tell(tx, operators, f"notice wallet {reason}", facts, now)
+        telling.raise_(tx, CAUSES[reason], subject(wallet), facts, operators, now)
 
 
 def balance_seen(
@@ -108,9 +116,8 @@ def balance_seen(
         return
     wallets.resume(tx, wallet)
     attempts.check_now(tx, wallet, now)
-    if known.told_at is not None and known.told_at >= known.paused_at:
-        facts = {"wallet": wallet, "balance_sats": balance_msat // MSAT}
-        notices.tell(tx, operators, "notice wallet filled", facts, now)
+    said = "notice wallet filled", {"wallet": wallet, "balance_sats": balance_msat // MSAT}
+    telling.over(tx, CAUSES[known.paused_reason or BROKE], subject(wallet), operators, now, said)
 
 
 def offer_seen(tx: Tx, wallet: str, missing: Sequence[str], operators: Iterable[str], now: int) -> None:
@@ -119,12 +126,14 @@ def offer_seen(tx: Tx, wallet: str, missing: Sequence[str], operators: Iterable[
     if known is None:
         return
     if missing:
-        if wallets.pause(tx, wallet, UNFIT, 0, now) and _may_tell(tx, known, UNFIT, now):
-            notices.tell(tx, operators, "notice wallet unfit", {"wallet": wallet, "methods": list(missing)}, now)
+        if wallets.pause(tx, wallet, UNFIT, 0, now):
+            facts = {"wallet": wallet, "methods": list(missing)}
+            telling.raise_(tx, Cause.WALLET_UNFIT, subject(wallet), facts, operators, now)
     elif known.paused_reason == UNFIT:
         wallets.resume(tx, wallet)
         attempts.check_now(tx, wallet, now)
-        notices.tell(tx, operators, "notice wallet fit", {"wallet": wallet}, now)
+        said = "notice wallet fit", {"wallet": wallet}
+        telling.over(tx, Cause.WALLET_UNFIT, subject(wallet), operators, now, said)
 
 
 def connections_seen(tx: Tx, configured: Collection[str], operators: Iterable[str], now: int) -> None:
@@ -135,21 +144,29 @@ def connections_seen(tx: Tx, configured: Collection[str], operators: Iterable[st
         if known.name in configured:
             if known.paused_reason == GONE:
                 wallets.resume(tx, known.name)
+                alarms.forget(tx, Cause.WALLET_GONE, subject(known.name), now)  # whoever put it back knows
         elif known.paused_reason != GONE and (open_work := wallets.open_work(tx, known.name)).any:
             wallets.resume(tx, known.name)
             wallets.pause(tx, known.name, GONE, 0, now)
+            _forget(tx, known.name, now)
             facts = {"wallet": known.name, "payments": open_work.payments, "in_doubt": open_work.in_doubt}
-            notices.tell(tx, operators, "notice wallet gone", facts | {"settlements": open_work.settlements}, now)
+            facts["settlements"] = open_work.settlements
+            telling.raise_(tx, Cause.WALLET_GONE, subject(known.name), facts, operators, now)
 
 
-def resumed(tx: Tx, wallet: str | None) -> int:
+def resumed(tx: Tx, wallet: str | None, now: int) -> int:
     """Somebody lets a wallet pay again, or all of them (None); how many had been paused. Whoever does so wants to know
     where it does not help, however lately that was told. What a wallet does not offer, or a connection that is not
     there, is not changed by it."""
     for known in wallets.all_of_them(tx):
         if wallet in (None, known.name) and known.paused_reason not in (UNFIT, GONE):
-            _forget_told(tx, known.name)
+            _forget(tx, known.name, now)
     return wallets.resume(tx, wallet)
+
+
+def subject(wallet: str) -> str:
+    """Of alarms."""
+    return f"wallet:{wallet}"
 
 
 def _note_refused_for_nothing(tx: Tx, wallet: str, paused_at: int, had_msat: int) -> None:
@@ -166,23 +183,10 @@ def _needed_msat(amount_msat: int) -> int:
     return amount_msat + amount_msat * _FEE_RESERVE_PPM // PPM + _FEE_RESERVE_MSAT
 
 
-def _may_tell(tx: Tx, known: Wallet, reason: str, now: int) -> bool:
-    """Whether the operators are told of this pause, which counts as told from here on."""
-    if known.told_at is None:
-        _forget_told(tx, known.name)  # what was told is of the connection before
-    if not told.again(tx, _cause(known.name, reason), now, every=TELL_AGAIN_SECONDS):
-        return False
-    wallets.set_told(tx, known.name, now)
-    return True
-
-
-def _forget_told(tx: Tx, wallet: str) -> None:
-    for reason in (*_BY_CODE.values(), UNFIT):
-        told.over(tx, _cause(wallet, reason))
-
-
-def _cause(wallet: str, reason: str) -> str:
-    return f"wallet {reason} {wallet}"
+def _forget(tx: Tx, wallet: str, now: int) -> None:
+    """What was told of it: it would be news again."""
+    for cause in WALLET_STOPS:
+        alarms.forget(tx, cause, subject(wallet), now)
 
 
 def _missing_sats(tx: Tx, wallet: str, needed_msat: int) -> int:

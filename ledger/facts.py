@@ -34,6 +34,22 @@ class LegFacts:
 class SettlementFacts:
     settlement: Settlement
     legs: tuple[LegFacts, ...]
+    cash_minor: int | None = None
+    """What it moved out of the bays of its machine, or into its box; None where it moved none."""
+    cash_due: bool = False
+    """Whether the machine's bays were known before it came, so that it must have moved cash once it is proven."""
+    notes_named: bool = False
+    """Whether the machine named the notes: they may come to more than the amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class CashFacts:
+    """One stored figure of a machine's cash, such as `bay 1`, and what it must be by that of which it is the sum."""
+
+    machine_id: int
+    what: str
+    stored: int
+    summed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from itertools import pairwise
@@ -18,6 +18,7 @@ from ledger.balances import UNPROVEN
 from ledger.decide.attempt import bears_release
 from ledger.facts import (
     AttemptFacts,
+    CashFacts,
     CreditFacts,
     EnrolmentFacts,
     LegFacts,
@@ -123,9 +124,10 @@ def _check_evidence(facts: AttemptFacts) -> list[Violation]:
 
 def _proves(preimage: str | None, payment_hash: str) -> bool:
     try:
-        return preimage is not None and hashlib.sha256(bytes.fromhex(preimage)).hexdigest() == payment_hash
+        raw = bytes.fromhex(preimage or "")
     except ValueError:
         return False
+    return raw.hex() == preimage and hashlib.sha256(raw).hexdigest() == payment_hash
 
 
 def check_settlement(facts: SettlementFacts) -> tuple[Violation, ...]:
@@ -136,6 +138,7 @@ def check_settlement(facts: SettlementFacts) -> tuple[Violation, ...]:
     if settlement.status is not SettlementStatus.REJECTED:
         found += _check_arithmetic(settlement)
     found += _check_landed(settlement)
+    found += _check_cash(facts)
     if settlement.status in UNPROVEN:
         if legs:
             found.append(Violation("legs_before_proof", ref, f"{len(legs)} legs, {settlement.status.value}"))
@@ -152,6 +155,29 @@ def check_settlement(facts: SettlementFacts) -> tuple[Violation, ...]:
     elif LegStatus.FAILED in states and settlement.status is SettlementStatus.REFUNDED:
         found.append(Violation("settlement_status", ref, "refunded with a failed leg, which still owes its sats"))
     return (*found, *_check_refund(facts, [leg for leg in legs if leg.type is LegType.REFUND]))
+
+
+def _check_cash(facts: SettlementFacts) -> list[Violation]:
+    """What is proven has moved its cash, once; what is not has moved none."""
+    settlement, moved, ref = facts.settlement, facts.cash_minor, f"S{facts.settlement.id}"
+    if settlement.status in UNPROVEN:
+        return [] if moved is None else [Violation("cash_before_proof", ref, f"{moved} minor units moved")]
+    if moved is None:
+        return [Violation("cash_not_moved", ref, "it is proven, and no cash moved")] if facts.cash_due else []
+    least = settlement.fiat_minor
+    if moved == least or (moved > least and facts.notes_named and settlement.landed is None):
+        return []
+    if moved == 0 and settlement.status is SettlementStatus.REFUNDED and settlement.landed is None:
+        return []
+    return [Violation("cash_moved", ref, f"{moved} minor units moved, it is about {least}")]
+
+
+def check_cash(facts: Iterable[CashFacts]) -> Iterator[Violation]:
+    """What is believed of a machine's cash is the sum of all that moved it."""
+    for each in facts:
+        if each.stored != each.summed:
+            detail = f"{each.what}: {each.stored} is stored, it must be {each.summed}"
+            yield Violation("cash_sum", f"m{each.machine_id}", detail)
 
 
 def _check_arithmetic(settlement: Settlement) -> list[Violation]:

@@ -108,14 +108,20 @@ def claimed_before(tx: Tx, leg: Leg) -> bool:
 def claimed_meanwhile(tx: Tx, leg_id: int) -> str | None:
     """The payment hash of an attempt of this leg that was released, and of which its wallet has claimed since that it
     paid it after all."""
+    rows = tx.all("SELECT payment_hash FROM attempts WHERE leg_id = ? AND state = 'released'", (leg_id,))
+    return next((row["payment_hash"] for row in rows if claimed_since(tx, row["payment_hash"])), None)
+
+
+def claimed_since(tx: Tx, payment_hash: str) -> bool:
+    """Whether a wallet has claimed that it paid this attempt since that was released."""
     row = tx.one(
-        "SELECT a.payment_hash FROM attempts a WHERE a.leg_id = ? AND a.state = 'released' AND EXISTS ("
-        " SELECT 1 FROM evidence e WHERE e.payment_hash = a.payment_hash AND e.class = 'claim'"
-        " AND e.received_at >= a.ended_at AND e.id > (SELECT coalesce(max(o.id), 0) FROM evidence o"
-        "  WHERE o.payment_hash = a.payment_hash AND o.source = 'operator')) LIMIT 1",
-        (leg_id,),
+        "SELECT 1 FROM attempts a JOIN evidence e ON e.payment_hash = a.payment_hash WHERE a.payment_hash = ?"
+        " AND a.state = 'released' AND e.class = 'claim' AND e.received_at >= a.ended_at"
+        " AND e.id > (SELECT coalesce(max(o.id), 0) FROM evidence o"
+        "  WHERE o.payment_hash = a.payment_hash AND o.source = 'operator') LIMIT 1",
+        (payment_hash,),
     )
-    return row["payment_hash"] if row else None
+    return row is not None
 
 
 def hash_known(tx: Tx, payment_hash: str) -> bool:

@@ -247,6 +247,30 @@ _ATTEMPTS: Final = _Table(
     keys=("a.rowid",),
     at="a.created_at",
 )
+_CASH: Final = _Table(
+    columns=(
+        Column("id", "c.id", Kind.NUMBER),
+        Column("at", "c.at", Kind.TIME),
+        Column("machine", "m.name"),
+        Column("kind", "c.kind"),
+        Column(
+            "place",
+            "CASE WHEN c.position IS NOT NULL THEN 'bay ' || c.position"
+            " WHEN c.kind IN ('inserted', 'emptied') THEN 'box' ELSE 'unplaced' END",
+        ),
+        *_columns("denomination notes", "c", Kind.NUMBER),
+        Column("amount", "c.amount_minor", Kind.FIAT),
+        Column("counted", "c.counted_minor", Kind.FIAT),
+        Column("currency", "m.fiat"),
+        Column("assumed", "c.assumed", Kind.FLAG),
+        Column("who", "c.who"),
+        _id("S", "c.settlement_id", "settlement"),
+        _id("D", "c.deposit_id", "deposit"),
+    ),
+    source="cash_moves c LEFT JOIN machines m ON m.id = c.machine_id",
+    keys=("c.id",),
+    at="c.at",
+)
 _JOURNAL: Final = _Table(
     columns=(
         _id("J", "j.id"),
@@ -338,6 +362,7 @@ SHEETS: Final[dict[str, tuple[_Table, ...]]] = {
     "settlements": (_SETTLEMENTS,),
     "payments": (_PAYMENTS,),
     "attempts": (_ATTEMPTS,),
+    "cash": (_CASH,),
     "journal": (_JOURNAL,),
     "audit": (_AUDIT,),
     "trail": (_TRAIL, _TRAIL_OF_ORDERS),

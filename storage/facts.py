@@ -6,13 +6,15 @@ A row that can't be read is reported in `unreadable` and left out: a damaged dat
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from ledger.cash import unit_minor
 from ledger.decide.attempt import Request
 from ledger.facts import (
     AttemptFacts,
+    CashFacts,
     CreditFacts,
     DepositFacts,
     EnrolmentFacts,
@@ -22,12 +24,31 @@ from ledger.facts import (
     SettlementFacts,
     Violation,
 )
-from ledger.model import Leg
+from ledger.fees import TxType
+from ledger.model import Leg, Settlement
 from ledger.states import AttemptState, DepositStatus, LegStatus, LegType
 from storage import attempts, journal, legs, seals, settlements
 from storage.db import Tx
 
 STRETCH: Final = 500
+
+_SETTLEMENTS: Final = (
+    "SELECT *, (SELECT c.after_settlement < settlements.id FROM cassettes c"
+    " WHERE c.machine_id = settlements.machine_id) AS cash_due FROM settlements"
+)
+_BOXES: Final = """
+    SELECT m.id, coalesce(b.box_minor, 0) AS box_minor, coalesce(b.unplaced_minor, 0) AS unplaced_minor,
+        coalesce(b.explained_minor, 0) AS explained_minor,
+        coalesce((SELECT sum(amount_minor) FROM cash_moves c WHERE c.machine_id = m.id AND c.position IS NULL
+            AND c.kind IN ('inserted', 'emptied')), 0) AS boxed,
+        coalesce((SELECT -sum(amount_minor) FROM cash_moves c WHERE c.machine_id = m.id AND c.position IS NULL
+            AND c.kind NOT IN ('inserted', 'emptied')), 0) AS unplaced,
+        coalesce((SELECT sum(amount_minor) FROM deposits d WHERE d.machine_id = m.id AND d.status = 'confirmed'), 0)
+            AS deposited,
+        coalesce((SELECT sum(fiat_minor) FROM settlements s WHERE s.machine_id = m.id AND s.tx_type = 'cash_out'
+            AND s.status NOT IN ('unverified', 'rejected', 'refunded')), 0) AS dispensed
+    FROM machines m LEFT JOIN boxes b ON b.machine_id = m.id
+"""
 
 T = TypeVar("T")
 
@@ -54,24 +75,26 @@ class Facts:
     def settlements(self) -> Iterator[SettlementFacts]:
         """All of them by id, each with its legs, their attempts and requests."""
         last = 0
-        while rows := self.tx.all("SELECT * FROM settlements WHERE id > ? ORDER BY id LIMIT ?", (last, STRETCH)):
+        while rows := self.tx.all(f"{_SETTLEMENTS} WHERE id > ? ORDER BY id LIMIT ?", (last, STRETCH)):
             first, last = rows[0]["id"], rows[-1]["id"]
             by_settlement: dict[int | None, list[LegFacts]] = {}
             for leg in self._legs("l.settlement_id BETWEEN ? AND ?", (first, last)):
                 by_settlement.setdefault(leg.leg.settlement_id, []).append(leg)
+            moved = self._moved(first, last)
             for row in rows:
                 self._count("settlements")
                 settlement = self._read(f"S{row['id']}", settlements.from_row, row)
                 if settlement is not None:
-                    yield SettlementFacts(settlement, tuple(by_settlement.get(row["id"], ())))
+                    yield _settlement(row, settlement, by_settlement.get(row["id"], ()), moved)
 
     def settlement(self, settlement_id: int) -> SettlementFacts | None:
         """One of them, with its legs; None where there is none, or it can't be read."""
-        row = self.tx.one("SELECT * FROM settlements WHERE id = ?", (settlement_id,))
+        row = self.tx.one(f"{_SETTLEMENTS} WHERE id = ?", (settlement_id,))
         settlement = self._read(f"S{settlement_id}", settlements.from_row, row) if row is not None else None
-        if settlement is None:
+        if row is None or settlement is None:
             return None
-        return SettlementFacts(settlement, tuple(self._legs("l.settlement_id = ?", (settlement_id,))))
+        moved = self._moved(settlement_id, settlement_id)
+        return _settlement(row, settlement, self._legs("l.settlement_id = ?", (settlement_id,)), moved)
 
     def leg(self, leg_id: int) -> LegFacts | None:
         """One leg, with its attempts."""
@@ -130,6 +153,25 @@ class Facts:
                 row["payee"], row["amount_sats"], row["used_sats"], row["payment_hash"], row["surplus_sats"]
             )
 
+    def cash(self) -> Iterator[CashFacts]:
+        """What is stored of each machine's cash, with the sums of what moved it."""
+        bays = self.tx.run(
+            "SELECT b.*, m.fiat, (SELECT coalesce(sum(notes), 0) FROM cash_moves c WHERE c.machine_id = b.machine_id"
+            " AND c.position = b.position) AS notes, (SELECT coalesce(sum(amount_minor), 0) FROM cash_moves c"
+            " WHERE c.machine_id = b.machine_id AND c.position = b.position) AS amount_minor"
+            " FROM bays b JOIN machines m ON m.id = b.machine_id"
+        )
+        for row in bays:
+            self._count("bays")
+            ref, what = row["machine_id"], f"bay {row['position']}"
+            yield CashFacts(ref, what, row["count"], row["notes"])
+            amount = row["count"] * row["denomination"] * unit_minor(row["fiat"])
+            yield CashFacts(ref, what, amount, row["amount_minor"])
+        for row in self.tx.run(_BOXES):
+            yield CashFacts(row["id"], "box", row["box_minor"], row["boxed"])
+            yield CashFacts(row["id"], "unplaced", row["unplaced_minor"], row["unplaced"])
+            yield CashFacts(row["id"], "explained", row["explained_minor"], row["deposited"] - row["dispensed"])
+
     def seals(self) -> Iterator[SealFacts]:
         """Where payments go, and how much of them, with what the audit log says of it."""
         return seals.facts(self.tx)
@@ -141,6 +183,15 @@ class Facts:
                 yield leg
 
     # --- inside ---
+
+    def _moved(self, first: int, last: int) -> dict[int, int]:
+        """What these settlements moved, in minor units."""
+        rows = self.tx.run(
+            "SELECT settlement_id, sum(amount_minor) AS amount_minor FROM cash_moves"
+            " WHERE settlement_id BETWEEN ? AND ? GROUP BY settlement_id",
+            (first, last),
+        )
+        return {row["settlement_id"]: row["amount_minor"] for row in rows}
 
     def _legs(self, where: str, values: tuple[int, ...]) -> list[LegFacts]:
         """`where` names the legs as `l`; it comes from above, never from outside."""
@@ -215,6 +266,20 @@ class Facts:
 
     def _count(self, name: str, number: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + number
+
+
+def _settlement(
+    row: sqlite3.Row, settlement: Settlement, found: Sequence[LegFacts], moved: Mapping[int, int]
+) -> SettlementFacts:
+    """`row` is one of `_SETTLEMENTS`."""
+    cash = moved.get(settlement.id)
+    return SettlementFacts(
+        settlement,
+        tuple(found),
+        cash_minor=cash if cash is None or settlement.tx_type is TxType.CASH_IN else -cash,
+        cash_due=bool(row["cash_due"]),
+        notes_named=row["notes_dispensed"] is not None,
+    )
 
 
 def _deposit(row: sqlite3.Row) -> DepositFacts:

@@ -226,6 +226,14 @@ def put_off(tx: Tx, leg: Leg, *, next_try_at: int, reason: str, counts: bool) ->
     tx.touch("legs")
 
 
+def waits_for(tx: Tx, wallet: str) -> set[str]:
+    """The reasons for which open legs of this wallet were put off."""
+    rows = tx.all(
+        "SELECT DISTINCT reason FROM legs WHERE wallet = ? AND status = 'pending' AND reason IS NOT NULL", (wallet,)
+    )
+    return {row["reason"] for row in rows}
+
+
 def try_now(tx: Tx, wallet: str, reason: str, limit: int, now: int) -> None:
     """The first of a wallet's open legs that were put off for this reason need not wait any longer."""
     cursor = tx.run(

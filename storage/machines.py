@@ -16,6 +16,8 @@ _SELECT: Final = (
 )
 _COLUMNS: Final = frozenset({"name", "wallet", "fiat", "location", "active", "cash_in_ppm", "cash_out_ppm"})
 
+_OF_A_MACHINE: Final = ("beacons", "telemetry", "cassettes", "bays", "boxes", "cash_moves", "thresholds")
+
 
 def from_row(row: sqlite3.Row) -> Machine:
     return Machine(
@@ -153,12 +155,15 @@ def has_history(tx: Tx, machine_id: int) -> bool:
 
 
 def remove(tx: Tx, machine_id: int) -> None:
-    """A machine without history goes, with its enrolments, split rules and switch. Its LPs stay."""
+    """A machine without history goes, with its enrolments, split rules and switch, and with what it said of itself. Its
+    LPs stay."""
     for row in tx.all("SELECT lp_id FROM enrolments WHERE machine_id = ?", (machine_id,)):
         mark_view(tx, f"balance:{row['lp_id']}")
     tx.run("DELETE FROM enrolments WHERE machine_id = ?", (machine_id,))
     tx.run("DELETE FROM split_shares WHERE rule_id IN (SELECT id FROM split_rules WHERE machine_id = ?)", (machine_id,))
     tx.run("DELETE FROM split_rules WHERE machine_id = ?", (machine_id,))
     tx.run("DELETE FROM switches WHERE name = ?", (switches.of_machine(machine_id),))
+    for table in _OF_A_MACHINE:
+        tx.run(f"DELETE FROM {table} WHERE machine_id = ?", (machine_id,))  # noqa: S608
     tx.run("DELETE FROM machines WHERE id = ?", (machine_id,))
     tx.touch("machines")

@@ -50,7 +50,7 @@ def put_event(
     _put(tx, "event", {"kind": kind, "tags": tags, "content": content, "encrypt_to": encrypt_to}, None, now, life)
 
 
-def put_replaceable(
+def put_replaceable(  # noqa: PLR0913 - what an event is made of, and what becomes of it
     tx: Tx,
     *,
     kind: int,
@@ -61,13 +61,13 @@ def put_replaceable(
     now: int,
     expires_in: int | None = None,
     meaning: str | None = None,
+    keep: bool = True,
 ) -> None:
     """The newest content of a replaceable event. `meaning` is what must differ for it to be published at all, where
-    that is less than the content (which may tell the time)."""
+    that is not just the content (which may tell the time). `keep`: a relay that loses it is given it again."""
     coordinate = coordinate_of(kind, d, encrypt_to)
-    digest = hashlib.sha256((content if meaning is None else meaning).encode()).hexdigest()
-    waiting = tx.one("SELECT 1 FROM outbox WHERE state = 'waiting' AND coordinate = ?", (coordinate,))
-    if waiting is None and _last_digest(tx, coordinate) == digest:
+    digest = _digest(content if meaning is None else meaning)
+    if _last_digest(tx, coordinate) == digest:
         return
     body = {
         "kind": kind,
@@ -76,8 +76,14 @@ def put_replaceable(
         "encrypt_to": encrypt_to,
         "expires_in": expires_in,
         "digest": digest,
+        "keep": keep,
     }
     _put(tx, "replaceable", body, coordinate, now, expires_in or LIFE_SECONDS)
+
+
+def is_news(tx: Tx, coordinate: str, meaning: str) -> bool:
+    """Whether `put_replaceable` would put it."""
+    return _last_digest(tx, coordinate) != _digest(meaning)
 
 
 def coordinate_of(kind: int, d: str | None, encrypt_to: str | None) -> str:
@@ -156,10 +162,18 @@ def sign_once(tx: Tx, outgoing: Outgoing, now: int, sign: Callable[[int], str]) 
         return None
     created_at = max(now, last["created_at"] + 1) if last else now
     text = sign(created_at)
+    life = outgoing.body["expires_in"]
     tx.run(
-        "INSERT INTO published (coordinate, created_at, digest) VALUES (?, ?, ?)"
-        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = excluded.digest",
-        (outgoing.coordinate, created_at, outgoing.body["digest"]),
+        "INSERT INTO published (coordinate, created_at, digest, event, expires_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = excluded.digest,"
+        " event = excluded.event, expires_at = excluded.expires_at",
+        (
+            outgoing.coordinate,
+            created_at,
+            outgoing.body["digest"],
+            text if outgoing.body["keep"] else None,
+            created_at + life if life else None,
+        ),
     )
     tx.run("UPDATE outbox SET event = ? WHERE id = ?", (text, outgoing.id))
     return text
@@ -172,13 +186,49 @@ def signed(tx: Tx, coordinate: str, created_at: int) -> bool:
     )
 
 
+def published_at(tx: Tx, coordinate: str) -> int | None:
+    """When the newest of it was signed, unix seconds."""
+    row = tx.one("SELECT created_at FROM published WHERE coordinate = ?", (coordinate,))
+    return row["created_at"] if row else None
+
+
 def take_over(tx: Tx, coordinate: str, created_at: int) -> None:
     """One of ours that is not from these books is at a relay: the next is later, and is published whatever it says."""
     tx.run(
         "INSERT INTO published (coordinate, created_at, digest) VALUES (?, ?, '')"
-        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = ''"
-        " WHERE excluded.created_at > created_at",
+        " ON CONFLICT (coordinate) DO UPDATE SET created_at = excluded.created_at, digest = '', event = NULL,"
+        " expires_at = NULL WHERE excluded.created_at > created_at",
         (coordinate, created_at),
+    )
+
+
+def kept(tx: Tx, after: str, limit: int, now: int) -> list[tuple[str, str]]:
+    """What relays should have of ours: coordinate and event as it was signed. Nothing that the outbox still holds."""
+    rows = tx.all(
+        "SELECT coordinate, event FROM published p WHERE event IS NOT NULL AND coordinate > ?"
+        " AND (expires_at IS NULL OR expires_at > ?) AND NOT EXISTS ("
+        " SELECT 1 FROM outbox o WHERE o.state = 'waiting' AND o.coordinate = p.coordinate)"
+        " ORDER BY coordinate LIMIT ?",
+        (after, now, limit),
+    )
+    return [(row["coordinate"], row["event"]) for row in rows]
+
+
+def published_below(tx: Tx, beginning: str) -> list[str]:
+    """Coordinates that begin so and of which relays should have an event."""
+    rows = tx.all(
+        "SELECT coordinate FROM published WHERE event IS NOT NULL AND coordinate >= ? AND coordinate < ?",
+        (beginning, beginning[:-1] + chr(ord(beginning[-1]) + 1)),
+    )
+    return [row["coordinate"] for row in rows]
+
+
+def let_go(tx: Tx, coordinate: str) -> None:
+    """Nothing of it is published any more; whatever comes next there is, and later than it."""
+    tx.run("UPDATE outbox SET state = 'done' WHERE state = 'waiting' AND coordinate = ?", (coordinate,))
+    tx.run(
+        "UPDATE published SET digest = '', event = NULL, expires_at = NULL WHERE coordinate = ?",
+        (coordinate,),
     )
 
 
@@ -209,5 +259,15 @@ def forget_done(tx: Tx, before: int) -> None:
 
 
 def _last_digest(tx: Tx, coordinate: str) -> str | None:
-    row = tx.one("SELECT digest FROM published WHERE coordinate = ?", (coordinate,))
-    return row["digest"] if row else None
+    """Of what waits to be published last, or was."""
+    waiting = tx.one(
+        "SELECT body ->> 'digest' AS digest FROM outbox WHERE state = 'waiting' AND coordinate = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (coordinate,),
+    )
+    last = waiting or tx.one("SELECT digest FROM published WHERE coordinate = ?", (coordinate,))
+    return last["digest"] if last else None
+
+
+def _digest(meaning: str) -> str:
+    return hashlib.sha256(meaning.encode()).hexdigest()

@@ -32,17 +32,3 @@ def set_compared(tx: Tx, url: str, at: int) -> None:
         "INSERT INTO relays (url, compared_at) VALUES (:url, :at) ON CONFLICT (url) DO UPDATE SET compared_at = :at",
         {"url": url, "at": at},
     )
-
-
-def set_withholding(tx: Tx, url: str, since: int) -> bool:
-    """False when that was known."""
-    cursor = tx.run(
-        "INSERT INTO relays (url, withholding_since) VALUES (:url, :since)"
-        " ON CONFLICT (url) DO UPDATE SET withholding_since = :since WHERE withholding_since IS NULL",
-        {"url": url, "since": since},
-    )
-    return cursor.rowcount == 1
-
-
-def set_delivering(tx: Tx, url: str) -> None:
-    tx.run("UPDATE relays SET withholding_since = NULL WHERE url = ? AND withholding_since IS NOT NULL", (url,))

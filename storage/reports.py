@@ -96,14 +96,14 @@ _LEG: Final = (
 )
 _SETTLEMENT: Final = "SELECT s.*, m.name AS machine FROM settlements s JOIN machines m ON m.id = s.machine_id "
 # The conditions of partial indexes: SQLite takes those only where a query repeats them word for word.
-_OPEN: Final = "s.status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified')"
+OPEN_SETTLEMENTS: Final = "s.status IN ('rejected', 'errored', 'pending', 'processing', 'partial', 'unverified')"
 _ASIDE: Final = "s.status IN ('rejected', 'errored', 'partial', 'refunded')"
 _ODD_TYPES: Final = ("settlement", "autoforward", "refund")
 _ODD: Final = "l.type NOT IN ('super_fee', 'operator_split', 'dca')"
 _ENDED_ASIDE: Final = "l.status NOT IN ('pending', 'completed')"
 _NO_INDEX: Final = "+"
 """Before a column, whose index is not wanted then: another one leaves so few rows that those are looked through."""
-_UNSETTLED: Final = f"FROM settlements s WHERE s.status = ? AND {_OPEN} AND s.changed_at <= ?"
+_UNSETTLED: Final = f"FROM settlements s WHERE s.status = ? AND {OPEN_SETTLEMENTS} AND s.changed_at <= ?"
 _UNPAID: Final = {
     "skipped": "FROM legs l WHERE l.status = 'skipped'",
     # What its settlement shows is not listed by itself.
@@ -148,7 +148,7 @@ def settlements_page(
         [
             ("s.status = ?", status),
             (_ASIDE, status in ("rejected", "errored", "partial", "refunded")),
-            (_OPEN, few),
+            (OPEN_SETTLEMENTS, few),
             (f"{own}s.machine_id = ?", machine_id),
             (f"{own}s.created_at >= ?", since),
             (f"{own}s.created_at < ?", until),

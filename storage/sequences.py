@@ -100,20 +100,30 @@ def machines_with_gaps(tx: Tx, until: int) -> list[tuple[str, int]]:
     return [(row["name"], row["number"]) for row in rows]
 
 
-def take_untold(tx: Tx, until: int) -> list[tuple[str, tuple[Gap, ...]]]:
-    """What was noticed missing by `until` and nobody was told of, by the machine's name; it is told from now on."""
+def machines_missing(tx: Tx) -> list[int]:
+    """The ids of the machines of which any report is missing."""
+    return [row["machine_id"] for row in tx.all("SELECT DISTINCT machine_id FROM missing_reports")]
+
+
+def take_untold(tx: Tx, until: int) -> list[tuple[int, str, tuple[Gap, ...]]]:
+    """What was noticed missing by `until` and nobody was told of, by the machine's id and name; it is told from now
+    on."""
     rows = tx.run(
         "UPDATE missing_reports SET told = 1 WHERE told = 0 AND noticed_at <= ?"
-        " RETURNING (SELECT name FROM machines WHERE id = machine_id) AS machine, began_at, seq, noticed_at",
+        " RETURNING machine_id, (SELECT name FROM machines WHERE id = machine_id) AS machine, began_at, seq,"
+        " noticed_at",
         (until,),
     ).fetchall()
     rows.sort(key=lambda row: (row["machine"], row["began_at"], row["seq"]))
-    return [(name, _joined(each)) for name, each in groupby(rows, lambda row: str(row["machine"]))]
+    by_machine = groupby(rows, lambda row: (int(row["machine_id"]), str(row["machine"])))
+    return [(*machine, _joined(each)) for machine, each in by_machine]
 
 
-def forget(tx: Tx, until: int) -> None:
-    """Drops what was noticed missing by then: nobody waits for it any more."""
-    tx.run("DELETE FROM missing_reports WHERE noticed_at <= ?", (until,))
+def forget(tx: Tx, until: int) -> set[int]:
+    """Drops what was noticed missing by then: nobody waits for it any more. The ids of the machines of which nothing is
+    missing with that."""
+    dropped = tx.run("DELETE FROM missing_reports WHERE noticed_at <= ? RETURNING machine_id", (until,)).fetchall()
+    return {row["machine_id"] for row in dropped}.difference(machines_missing(tx) if dropped else ())
 
 
 def _joined(rows: Iterable[sqlite3.Row]) -> tuple[Gap, ...]:

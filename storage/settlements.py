@@ -69,6 +69,12 @@ def get(tx: Tx, settlement_id: int) -> Settlement | None:
     return from_row(row) if row else None
 
 
+def notes_dispensed(tx: Tx, settlement_id: int) -> str | None:
+    """JSON of the notes that the machine named, as it came."""
+    row = tx.one("SELECT notes_dispensed FROM settlements WHERE id = ?", (settlement_id,))
+    return row["notes_dispensed"] if row else None
+
+
 def of_machine(tx: Tx, machine_id: int, payment_hash: str) -> Settlement | None:
     """What this machine has claimed for this payment before."""
     row = tx.one("SELECT * FROM settlements WHERE machine_id = ? AND payment_hash = ?", (machine_id, payment_hash))
@@ -315,6 +321,16 @@ def sales_since(tx: Tx, machine_id: int, since: int) -> list[Sale]:
         (machine_id, since, MOST_SALES),
     )
     return [Sale(Decimal(row["exchange_rate"]), row["fiat_minor"], row["created_at"]) for row in rows]
+
+
+def newest_fee_fits(tx: Tx, machine_id: int, since: int) -> bool | None:
+    """Whether the fee of the newest proven report of a machine since then was what was owed, within tolerance."""
+    row = tx.one(
+        "SELECT fee_mismatch_warned FROM settlements WHERE machine_id = ? AND created_at > ? AND entered_by IS NULL"
+        " AND status NOT IN ('unverified', 'rejected') ORDER BY created_at DESC, id DESC LIMIT 1",
+        (machine_id, since),
+    )
+    return None if row is None else not row["fee_mismatch_warned"]
 
 
 def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:

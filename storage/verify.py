@@ -16,12 +16,16 @@ from typing import Final
 
 from ledger.balances import check_accounts, expected, read_journal
 from ledger.facts import LegFacts, SettlementFacts, Violation
-from ledger.invariants import check_credits, check_enrolment, check_leg, check_seals, check_settlement
+from ledger.invariants import check_cash, check_credits, check_enrolment, check_leg, check_seals, check_settlement
 from storage.db import Tx, open_snapshot
 from storage.errors import StorageError
 from storage.facts import Facts
 from storage.migrate import migration_files, version_of
 
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What comes of reading a damaged file: SQLite's own errors name what they found in it, and that may be no text."""
+DAMAGED: Final = ("file", "database")
+"""Rule and subject of what SQLite itself finds wrong with its file."""
 MAX_LISTED: Final = 1_000
 
 
@@ -55,9 +59,8 @@ def verify_file(path: Path) -> Report:
                 raise StorageError(f"{path.name} has the schema of an older version: `satmachine run` migrates it")
             raw.execute("BEGIN")
             report = Report()
-            report.add(_check_file(raw))
-            check_books(Tx(raw), report)
-        except sqlite3.Error as error:
+            _check_all(Tx(raw), report)
+        except UNREADABLE as error:
             raise StorageError(f"{path.name} can't be read to the end: {error}: restore a backup") from None
         return report
 
@@ -68,7 +71,7 @@ def inspect_file(path: Path) -> None:
         try:
             _schema(raw, path)
             damage = [violation.detail for violation in _check_file(raw)]
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             damage = [str(error)]
     if damage:
         raise StorageError(f"{path.name} is damaged ({damage[0]}): restore a backup")
@@ -77,9 +80,16 @@ def inspect_file(path: Path) -> None:
 def check_everything(tx: Tx) -> Report:
     """The file and the books, as this transaction sees them."""
     report = Report()
-    report.add(_check_file(tx.sql))
-    check_books(tx, report)
+    _check_all(tx, report)
     return report
+
+
+def _check_all(tx: Tx, report: Report) -> None:
+    """Pages that lead to each other in a circle would be read for ever: the books of a damaged file are not."""
+    found = list(_check_file(tx.sql))
+    report.add(found)
+    if DAMAGED not in {(violation.name, violation.ref) for violation in found}:
+        check_books(tx, report)
 
 
 def look_quickly(tx: Tx) -> list[Violation]:
@@ -131,8 +141,16 @@ def check_books(tx: Tx, report: Report) -> None:
         report.add(check_enrolment(enrolment))
     report.add(check_credits(facts.credits(), facts.legs_with_credit()))
     report.add(check_seals(facts.seals()))
+    report.add(check_cash(facts.cash()))
     report.add(facts.unreadable)
+    report.add(_other_bytes(tx))
     report.counts = facts.counts
+
+
+def _other_bytes(tx: Tx) -> Iterator[Violation]:
+    """What would be said again is what was signed; the id of a request is a part of its bytes."""
+    for row in tx.all("SELECT event_id FROM requests WHERE event <> '' AND instr(event, event_id) = 0 LIMIT 20"):
+        yield Violation("request_bytes", row["event_id"], "its stored bytes are of another request")
 
 
 def _settlements(facts: Facts, report: Report) -> Iterator[SettlementFacts]:
@@ -165,7 +183,7 @@ def _check_file(raw: sqlite3.Connection) -> Iterator[Violation]:
     """SQLite's own word on its file, and rows that name others which are not there."""
     for row in raw.execute("PRAGMA quick_check(20)"):
         if row[0] != "ok":
-            yield Violation("file", "database", str(row[0]).replace("\n", " "))
+            yield Violation(*DAMAGED, str(row[0]).replace("\n", " "))
     for row in raw.execute("PRAGMA foreign_key_check"):
         yield Violation("file", f"{row[0]} {row[1]}", f"it names a row of {row[2]} that is not there")
     yield from _check_schema(raw)

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ledger.alarms import WALLET_STOPS
 from ledger.decide.attempt import WalletProfile
 from ledger.money import MSAT
+from storage import alarms
 from storage.db import Tx
 
 
@@ -33,8 +35,6 @@ class Wallet:
     """The first balance that it told after it was paused."""
     pauses: int
     """How often in a row it was paused since it last paid."""
-    told_at: int | None
-    """When the operators were last told of a pause."""
     balance_msat: int | None
     balance_at: int | None
     last_answer_at: int | None
@@ -62,7 +62,6 @@ def from_row(row: sqlite3.Row) -> Wallet:
         missing_msat=row["missing_msat"],
         paused_balance_msat=row["paused_balance_msat"],
         pauses=row["pauses"],
-        told_at=row["told_at"],
         balance_msat=row["balance_msat"],
         balance_at=row["balance_at"],
         last_answer_at=row["last_answer_at"],
@@ -100,13 +99,14 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
         " created_at = :now WHERE name = :name AND wallet_pubkey <> :wallet",
         keys,
     )
-    tx.run(
+    rotated = tx.run(
         "UPDATE wallets SET wallet_pubkey = :wallet, client_pubkey = :client, connected_at = :now,"
-        " paused_reason = NULL, paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0,"
-        " told_at = NULL"
+        " paused_reason = NULL, paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0"
         " WHERE name = :name AND (wallet_pubkey <> :wallet OR client_pubkey <> :client)",
         keys,
-    )
+    ).rowcount
+    for cause in WALLET_STOPS if rotated else ():
+        alarms.forget(tx, cause, f"wallet:{name}", now)
 
 
 def set_configured(tx: Tx, names: Iterable[str]) -> None:
@@ -185,10 +185,6 @@ def pause(tx: Tx, name: str, reason: str, missing_msat: int, now: int) -> bool:
 
 def set_paused_balance(tx: Tx, name: str, balance_msat: int) -> None:
     tx.run("UPDATE wallets SET paused_balance_msat = ? WHERE name = ?", (balance_msat, name))
-
-
-def set_told(tx: Tx, name: str, now: int) -> None:
-    tx.run("UPDATE wallets SET told_at = ? WHERE name = ?", (now, name))
 
 
 def paid(tx: Tx, name: str) -> None:

@@ -67,7 +67,7 @@ def settle(  # noqa: PLR0913 - the options of the command
     pay_seconds: float,
 ) -> int:
     """Exit 0 for accepted, duplicate or unverified, 1 for rejected, 3 for no receipt."""
-    place = _place(config_path, key, to, relays)
+    place = find_place(config_path, key, to, relays)
     content = report(typed, SystemClock().now())
     uri = _wallet(wallet, typed)
     log_to_stderr("error")  # a relay that is down is told of once, at the end
@@ -86,8 +86,8 @@ def settle(  # noqa: PLR0913 - the options of the command
     return FAILED if receipt.get("status") == "rejected" else DONE
 
 
-def _place(config_path: Path, key: str, to: str | None, relays: Sequence[str]) -> Place:
-    """The configuration is looked at for what is not given only."""
+def find_place(config_path: Path, key: str, to: str | None, relays: Sequence[str]) -> Place:
+    """The configuration is looked at for what is not given only. Raises Quit."""
     machine = key_from("--key", key)
     try:
         urls = tuple(dict.fromkeys(map(relay_url, relays)))

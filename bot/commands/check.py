@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bot import alerts
 from bot.commands.configuration import WAY_OUT, require
 from bot.commands.terminal import DONE, USAGE, answer, answer_json
 from bot.config import Config
@@ -44,6 +45,14 @@ def _findings(path: Path) -> Iterator[Finding]:
     wallets = {name: wallet.uri for name, wallet in config.wallets.items()}
     yield from _secrets(config.directory, config.identity.key, wallets)
     yield from _database(config)
+    yield from _services(config)
+
+
+def _services(config: Config) -> Iterator[Finding]:
+    """Named by their places: such an address has a password in it."""
+    if config.alerts.urls:
+        for place in alerts.unreadable(config.alerts.urls):
+            yield f"alerts.urls[{place}]", f"{alerts.UNREADABLE} (the first is 0)"
 
 
 def _secrets(directory: Path, key: Source | None, wallets: Mapping[str, Source]) -> Iterator[Finding]:

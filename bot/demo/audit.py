@@ -49,6 +49,34 @@ class LpWord:
 
 
 @dataclass(frozen=True, slots=True)
+class CashWord:
+    """The cash of one of the demo's own machines: what it holds, and what the bot says of it. Whole units of fiat."""
+
+    machine: str
+    loaded: int
+    """What its bays held at first."""
+    refilled: int
+    brought: int
+    """By the LPs, all of it."""
+    bays: Mapping[str, tuple[int, int]]
+    """Denomination and notes that are really there, by position."""
+    box: int
+    told: Mapping[str, Any]
+    """The answer to `cassette list`."""
+    touched: bool = False
+    """Whether a visitor has given orders about it."""
+
+    @property
+    def left(self) -> int:
+        return sum(denomination * count for denomination, count in self.bays.values())
+
+    @property
+    def dispensed(self) -> int:
+        """What really came out."""
+        return self.loaded + self.refilled - self.left
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """Everything that is compared. `settlements` and `legs` are what the bot answers (docs/commands.md)."""
 
@@ -62,13 +90,14 @@ class Books:
     funds_after_msat: int
     worklist: Sequence[str] = ()
     """Ids of what needs a person."""
+    cash: Sequence[CashWord] = ()
     visited: bool = False
     """Whether somebody else may have given orders too."""
 
 
 def differences(books: Books) -> list[str]:
     """What does not agree; empty when every book balances."""
-    facts = [*_payments(books), *_lps(books), *_funds(books)]
+    facts = [*_payments(books), *_lps(books), *_funds(books), *_notes(books), *_cash(books)]
     return facts if books.visited else [*_settlements(books), *_shares(books), *facts, *_played(books)]
 
 
@@ -171,18 +200,59 @@ def _lps(books: Books) -> Iterator[str]:
                 yield f"{word.name}: paid and remaining are not what was deposited: {dict(each)}"
 
 
+def _notes(books: Books) -> Iterator[str]:
+    """What came out of each machine is what its customers bought, and what is in its box what they put in."""
+    for word in books.cash:
+        own = [sale for sale, _ in books.sales if not sale.at and sale.home == word.machine]
+        bought = sum(sale.fiat for sale in own if sale.cash_out)
+        if word.dispensed != bought:
+            yield f"{word.machine}: {word.dispensed} came out of its bays, and customers bought {bought}"
+        put_in = sum(sale.fiat for sale in own if not sale.cash_out)
+        if word.box != put_in:
+            yield f"{word.machine}: {word.box} is in its box, and customers put in {put_in}"
+
+
+def _cash(books: Books) -> Iterator[str]:
+    """The bot's cash ledger is what is really in each machine, note by note, and what LPs brought explains it."""
+    for word in (word for word in books.cash if not word.touched):
+        told = word.told
+        if told["cassettes"].keys() != word.bays.keys():
+            yield f"{word.machine}: the bot knows the bays {', '.join(told['cassettes'])}"
+            continue
+        for position, (denomination, count) in word.bays.items():
+            bay = told["cassettes"][position]
+            for kind in ("", "reported_"):
+                found = (bay[f"{kind}denomination"], bay[f"{kind}count"])
+                if found != (denomination, count):
+                    yield (
+                        f"{word.machine}: bay {position} has {count} notes of {denomination}, "
+                        f"the bot {'heard' if kind else 'believes'} {found[1]} of {found[0]}"
+                    )
+        expected = {
+            "believed": word.left,
+            "box": word.box,
+            "unplaced": 0,
+            "gap": word.loaded + word.refilled - word.brought,
+        }
+        for name, amount in expected.items():
+            if Decimal(told[name]) != amount:
+                yield f"{word.machine}: {name} is {told[name]}, not {amount}"
+
+
 def _played(books: Books) -> Iterator[str]:
     """Everybody has played by the script: nothing waits for a person, LPs brought and were paid what is in it."""
     for item in books.worklist:
         yield f"{item} is on the worklist"
     for word in books.lps:
-        (balance,) = word.enrolments
-        fiat = {name: _minor(balance[name]) for name in ("deposited", "pending", "paid", "reserved")}
+        fiat = {
+            name: sum(_minor(each[name]) for each in word.enrolments)
+            for name in ("deposited", "pending", "paid", "reserved")
+        }
         if fiat["deposited"] != (word.deposit or 0) * 100 or fiat["pending"] or fiat["reserved"]:
-            yield f"{word.name}: brought {word.deposit}.00, the balance says {dict(balance)}"
+            yield f"{word.name}: brought {word.deposit}.00, the balance says {[dict(each) for each in word.enrolments]}"
         by_legs = _sats_of(word, books)
         if abs(fiat["paid"] * script.SATS_PER_UNIT - by_legs * 100) > script.SATS_PER_UNIT * len(books.sales):
-            yield f"{word.name}: {by_legs} sats were booked as {balance['paid']} of fiat"
+            yield f"{word.name}: {by_legs} sats were booked as {fiat['paid'] // 100}.{fiat['paid'] % 100:02}"
 
 
 def _sats_of(word: LpWord, books: Books) -> int:

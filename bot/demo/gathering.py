@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from collections.abc import Sequence
 from typing import Final
 
 from bot.demo.actor import Actor, OrderRefused
-from bot.demo.audit import Books, LpWord, Moved
+from bot.demo.audit import Books, CashWord, LpWord, Moved
 from bot.demo.play import Play
-from bot.demo.surroundings import SPARE, TILL
+from bot.demo.surroundings import SPARE, TILLS
 from bot.demo.waiting import until
 from nwc.messages import Transaction
 
 MARGIN_SECONDS: Final = 600
 """A wallet's clock may be so far behind ours."""
 EVENT_WITHIN_SECONDS: Final = 10.0
+_CASH_LOOKS: Final = 50
+_ABOUT_CASH: Final = ("cassette", "box", "deposit", "machine")
+_CASH_LOOK_SECONDS: Final = 0.2
 
 
 class WalletLedger:
@@ -44,7 +49,7 @@ class WalletLedger:
                     payee=each.payee,
                 )
                 for each in lightning.books.movements
-                for account in (TILL, SPARE)
+                for account in (*TILLS.values(), SPARE)
                 if each.kind == "paid" and account in (each.payer, each.payee)
             ]
         return [
@@ -62,10 +67,11 @@ async def gather(play: Play, ledger: WalletLedger) -> Books:
     """Everything that `bot.demo.audit` compares. Raises NoAnswer, OrderRefused, PurseTrouble."""
     operator = play.operator
     waiting = await operator.ask("worklist", threshold_minutes=0)
-    words = [await _word(play, lp, brought) for lp, brought in zip(play.lps, play.plan.deposits, strict=True)]
+    words = [await _word(play, lp, sum(brought[lp.name] for brought in play.brought.values())) for lp in play.lps]
     if not play.plan.once:
         with contextlib.suppress(OrderRefused):  # whom nobody has enrolled is no LP
             words.append(await _word(play, play.guest_lp, None))
+    touched = await _touched(play)
     return Books(
         sales=[(row.sale, row.payment_hash) for row in play.scene.sales if row.payment_hash or play.plan.once],
         settlements=await operator.ask_all("settlement.list"),
@@ -76,6 +82,38 @@ async def gather(play: Play, ledger: WalletLedger) -> Books:
         funds_after_msat=await play.funds(),
         worklist=[item["id"] for bucket in waiting["buckets"].values() for item in bucket],
         visited=not play.plan.once,
+        cash=[await _cash(play, home, touched=home in touched) for home in play.homes],
+    )
+
+
+async def _touched(play: Play) -> set[str]:
+    """The demo's own machines whose cash a visitor may have changed by an order."""
+    if play.plan.once:
+        return set()
+    guest = play.guest_operator.public_key
+    lines = [line for line in await play.operator.ask_all("audit") if line["who"] == guest]
+    about = [json.dumps(line) for line in lines if str(line["command"]).startswith(_ABOUT_CASH)]
+    everywhere = any(str(line["command"]).startswith("settlement") for line in lines)
+    return {home for home in play.homes if everywhere or any(home in line for line in about)}
+
+
+async def _cash(play: Play, home: str, *, touched: bool) -> CashWord:
+    """What a machine holds, and what the bot says of it once it has heard the machine's last report."""
+    cash, told = play.homes[home].atm.cash, await play.operator.ask("cassette.list", machine=home)
+    for _ in range(_CASH_LOOKS):
+        if told["differs_since"] is None:
+            break
+        await asyncio.sleep(_CASH_LOOK_SECONDS)
+        told = await play.operator.ask("cassette.list", machine=home)
+    return CashWord(
+        machine=home,
+        loaded=sum(bay.amount for bay in play.plan.filling(home).bays.values()),
+        refilled=play.refilled[home],
+        brought=sum(play.brought[home].values()),
+        bays={str(position): (bay.denomination, bay.count) for position, bay in cash.bays.items()},
+        box=cash.box,
+        told=told,
+        touched=touched,
     )
 
 

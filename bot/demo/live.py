@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bot.demo.scene import Scene, sats
+from bot.demo.scene import Scene, notes, sats
 from bot.demo.script import CURRENCY, OPERATOR_PERCENT, PLATFORM_PERCENT
 
 FRAMES_PER_SECOND: Final = 8
@@ -122,13 +122,14 @@ def _body(scene: Scene, *, narrow: bool, short: bool) -> Layout:
         body.split_column(customers, arrivals)
         return body
     lps = Layout(_lps(scene), size=len(scene.lps) + 3)
+    cash = Layout(_cash(scene), size=len(scene.cash) + 3)
     if narrow:
-        body.split_column(customers, lps, arrivals)
+        body.split_column(customers, lps, cash, arrivals)
         return body
     messages = Layout(_panel(_Conversation(scene), "Direct messages", "people and the bot"))
     left, right = Layout(size=_CUSTOMERS_WIDTH), Layout()
     left.split_column(customers, arrivals)
-    right.split_column(lps, messages)
+    right.split_column(lps, cash, messages)
     body.split_row(left, right)
     return body
 
@@ -212,6 +213,18 @@ def _lps(scene: Scene) -> Panel:
         ("", "left"),
     ]
     return _panel(_Latest(columns, rows), "LPs", "what the bot tells them, and what they got")
+
+
+def _cash(scene: Scene) -> Panel:
+    """Each machine's notes as it reports them; yellow where the bot believes something else."""
+    rows: list[Sequence[RenderableType]] = []
+    for row in scene.cash.values():
+        agree = all(row.believed.get(position) == bay["count"] for position, bay in row.bays.items())
+        alarm = Text("low", style="bold red") if row.alarm else Text("enough", style="green") if row.told else ""
+        held = Text(notes(row.bays) or "has not reported", style="" if row.bays and agree else "yellow")
+        rows.append((row.name, held, f"{_grouped(row.box)}", alarm))
+    columns = [("machine", "left"), ("notes in its bays", "left"), ("box", "right"), ("alarm", "left")]
+    return _panel(_Latest(columns, rows), "Cash", CURRENCY)
 
 
 def _cut(name: str) -> str:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.live import Live
 
 from bot import logs
+from bot.atm.purse import PurseTrouble
 from bot.clock import SystemClock
 from bot.demo import audit, gathering, live, script, summary
 from bot.demo.actor import NoAnswer, OrderRefused
@@ -29,8 +30,7 @@ from bot.demo.gathering import WalletLedger
 from bot.demo.options import DemoOptions
 from bot.demo.plan import Plan, Unusable, check
 from bot.demo.play import Play, PlayFailed
-from bot.demo.purse import PurseTrouble
-from bot.demo.scene import LpRow, SaleRow, Scene
+from bot.demo.scene import CashRow, LpRow, SaleRow, Scene
 from bot.demo.surroundings import GUEST, Surroundings, surroundings
 from bot.demo.visit import Visit
 from bot.demo.waiting import until
@@ -75,7 +75,9 @@ class Demo:
         lps = {name: LpRow(name) for name in plan.lp_names}
         if not plan.once:
             lps[GUEST] = LpRow(GUEST)
-        self.scene = Scene(sales=[SaleRow(sale) for sale in plan.sales], lps=lps)
+        self.scene = Scene(
+            sales=[SaleRow(sale) for sale in plan.sales], lps=lps, cash={home: CashRow(home) for home in plan.homes}
+        )
         self._stop = asyncio.Event()
         self._another = asyncio.Event()
         self._lingers = False
@@ -123,7 +125,7 @@ class Demo:
             return books, wrong
 
     def _bot(self, keys: Keys, play: Play, around: Surroundings) -> BotProcess:
-        wallets = {script.WALLET: around.wallet.bot.text}
+        wallets = {script.WALLETS[home]: wallet.bot.text for home, wallet in around.wallets.items()}
         if around.spare is not None:
             wallets[script.SPARE_WALLET] = around.spare.bot.text
         return BotProcess(
@@ -146,7 +148,7 @@ class Demo:
                 await play.invite()
             async with asyncio.TaskGroup() as group:
                 visit = Visit(play, play.spare) if play.spare is not None else None
-                tasks = [group.create_task(play.follow())]
+                tasks = [group.create_task(play.follow()), group.create_task(play.tend())]
                 if visit is not None:
                     tasks.append(group.create_task(visit.run()))
                 await play.serve_all()
@@ -154,8 +156,9 @@ class Demo:
                 await play.settled()
                 if not self.plan.once:
                     await self._linger(play, visit)
-                for task in tasks:
-                    task.cancel()
+                async with play.tending:
+                    for task in tasks:
+                        task.cancel()
             self.scene.say("All is settled; every book is compared with every other")
             return await gathering.gather(play, ledger), []
 

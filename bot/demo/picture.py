@@ -28,9 +28,10 @@ _MOMENT_WITHIN_SECONDS: Final = 120.0
 
 
 def telling(scene: Scene) -> bool:
-    """Several customers are served, and the payments of the newest are just arriving."""
+    """Several customers are served, the payments of the newest are just arriving, and a machine ran low."""
     newest = next((row for row in reversed(scene.sales) if row.settlement), None)
-    return newest is not None and newest.sale.number >= 6 and not newest.ended and bool(newest.receipt)
+    low = any(row.alarm or row.configs for row in scene.cash.values())
+    return newest is not None and newest.sale.number >= 6 and not newest.ended and bool(newest.receipt) and low
 
 
 def picture(scene: Scene) -> str:
@@ -43,7 +44,7 @@ def picture(scene: Scene) -> str:
 
 async def _take(directory: Path) -> str | None:
     """None where the run did not get there, or did not end well."""
-    plan = check(DemoOptions(transactions=9, speed=2, once=True), base=directory)
+    plan = check(DemoOptions(transactions=12, once=True), base=directory)
     demo = Demo(plan, directory, Console(file=io.StringIO()))
     running = asyncio.create_task(demo.run())
     seen = await until(lambda: telling(demo.scene) or running.done(), _MOMENT_WITHIN_SECONDS)

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.demo import script
 from bot.demo.options import DemoOptions
-from bot.demo.script import Sale
+from bot.demo.script import Filling, Sale
 from bot.query import BadRelayUrl, relay_url
 from bot.secrets import SecretError, Source, read_wallet_uri
 from nwc.bolt11 import NETWORKS
@@ -55,9 +55,21 @@ class Plan:
         return self.wallet is None and not self.once
 
     @property
-    def deposits(self) -> tuple[int, ...]:
-        """Of each LP, in whole units of the machine's currency."""
-        return script.deposits(self.sales, len(self.lp_names))
+    def homes(self) -> tuple[str, ...]:
+        """The demo's own machines."""
+        return homes_with(self.wallet)
+
+    def deposits(self, home: str) -> tuple[int, ...]:
+        """Of each LP at one of them, in whole units of its currency."""
+        return script.deposits(self.sales, len(self.lp_names), home)
+
+    def filling(self, home: str) -> Filling:
+        return script.filling(self.sales, sum(self.deposits(home)), home, network=self.network)
+
+
+def homes_with(wallet: OutsideWallet | None) -> tuple[str, ...]:
+    """Somebody's own wallet is one machine's; each machine has its own."""
+    return (script.MACHINE, script.SECOND) if wallet is None else (script.MACHINE,)
 
 
 def check(options: DemoOptions, *, base: Path, environ: Mapping[str, str] | None = None) -> Plan:
@@ -75,7 +87,7 @@ def check(options: DemoOptions, *, base: Path, environ: Mapping[str, str] | None
     wallet = _wallet(options, base, environ)
     customer = wallet is None or wallet.customer is not None
     return Plan(
-        sales=script.sales(options.transactions, network=options.network, cash_in=customer),
+        sales=script.sales(options.transactions, network=options.network, cash_in=customer, homes=homes_with(wallet)),
         pause_seconds=script.PAUSE_SECONDS / options.speed,
         once=options.once,
         port=options.port,

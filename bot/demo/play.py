@@ -6,20 +6,21 @@ Nothing is set up behind the bot's back: machine, LPs, deposits, splits and plat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bot.atm.purse import INVOICE_SECONDS, Purse, PurseTrouble
 from bot.demo import audit, script
 from bot.demo.actor import Actor
 from bot.demo.atm import Atm
 from bot.demo.books import Payment
 from bot.demo.plan import MAX_LPS, Plan
-from bot.demo.purse import INVOICE_SECONDS, Purse, PurseTrouble
 from bot.demo.scene import Arrival, SaleRow, Scene
-from bot.demo.surroundings import CUSTOMER, GUEST, SPARE, TILL, Surroundings
+from bot.demo.surroundings import CUSTOMER, GUEST, SPARE, TILLS, Surroundings
 from bot.demo.waiting import until
 from bot.nostr import Keys, npub_of
 from nwc import bolt11
@@ -30,6 +31,8 @@ READY_WITHIN_SECONDS: Final = 45.0
 POLL_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 60.0
 _SETTLE_SECONDS_EACH: Final = 5.0
+_CASH_SECONDS: Final = 20.0
+_TEND_SECONDS: Final = 0.5
 
 
 class PlayFailed(Exception):
@@ -42,6 +45,8 @@ class Machine:
 
     atm: Atm
     till: Purse
+    name: str = ""
+    """Of the demo's own; the visitor names theirs."""
 
 
 class Play:
@@ -57,8 +62,20 @@ class Play:
         self.guest_lp = self._actor(GUEST, on_view=self._on_guest_balance)
         self.stirred = asyncio.Event()
         """Set when the visitor's machine or LP is told something by the bot."""
-        self.machine = self._machine("the machine's wallet", around.wallet.till)
+        self.homes = {
+            home: self._machine(f"{home}'s wallet", wallet.till, home) for home, wallet in around.wallets.items()
+        }
         self.spare = self._machine("the spare wallet", around.spare.till) if around.spare else None
+        self.brought = {home: dict(zip(plan.lp_names, plan.deposits(home), strict=True)) for home in self.homes}
+        """What each LP has brought to each of the demo's own machines so far, in whole units."""
+        self.refilled = dict.fromkeys(self.homes, 0)
+        """What of it was put in after the first filling."""
+        self.tending = asyncio.Lock()
+        """Held while somebody refills a machine."""
+        self._busy = {home: asyncio.Lock() for home in self.homes}
+        """Held while a customer is at a machine, or while it is refilled: counts that are sent to it must be those of
+        this moment."""
+        self._refills: set[str] = set()
         self.customer = Purse("the customer's wallet", around.customer, clock) if around.customer else None
         self.began_at = clock.now()
         self.funds_msat = 0
@@ -88,7 +105,12 @@ class Play:
 
     @property
     def machines(self) -> list[Machine]:
-        return [self.machine, *([self.spare] if self.spare else [])]
+        return [*self.homes.values(), *([self.spare] if self.spare else [])]
+
+    @property
+    def machine(self) -> Machine:
+        """The first of the demo's own."""
+        return self.homes[script.MACHINE]
 
     async def funds(self) -> int:
         """What the machines' wallets hold together, in msat. Raises PurseTrouble."""
@@ -105,38 +127,47 @@ class Play:
         await self._says(
             self.platform, f"platform set cash_in_fee={fee}% cash_out_fee={fee}% target={self.around.platform}"
         )
-        await self._says(
-            self.operator,
-            f"machine add npub={npub_of(self.machine.atm.keys.public_key)} name={script.MACHINE} "
-            f"wallet={script.WALLET} fiat={script.CURRENCY} cash_in_fee={own}% cash_out_fee={own}%",
-        )
+        for name, machine in self.homes.items():
+            await self._says(
+                self.operator,
+                f"machine add npub={npub_of(machine.atm.keys.public_key)} name={name} "
+                f"wallet={script.WALLETS[name]} fiat={script.CURRENCY} cash_in_fee={own}% cash_out_fee={own}%",
+            )
+            low = self.plan.filling(name).low
+            await self._says(self.operator, f"threshold set {name} cash_low_notes={low}")
         shares = " + ".join(
             f'{percent}% {target} "{name}"'
             for (percent, name), target in zip(script.SPLITS, self.around.splits, strict=True)
         )
         offered = await self._says(self.operator, f"splits set {shares}")
         await self._says(self.operator, f"confirm {_found(r'confirm ([A-Z0-9]{6})', offered)}")
-        turns = [
-            self._enrol(lp, target, amount)
-            for lp, target, amount in zip(self.lps, self.around.lps, self.plan.deposits, strict=True)
-        ]
+        turns = [self._enrol(lp, target) for lp, target in zip(self.lps, self.around.lps, strict=True)]
         await asyncio.gather(*turns)
         await self._check_setup()
 
-    async def _enrol(self, lp: Actor, target: str, amount: int) -> None:
-        """The operator enrols, the LP joins by itself, then its fiat is recorded."""
-        await self._says(self.operator, f"lp add {script.MACHINE} {npub_of(lp.keys.public_key)} {lp.name}")
-        await self._says(lp, f"join {target}")
-        self.scene.lps[lp.name].joined = True
-        recorded = await self._says(self.operator, f"deposit {script.MACHINE} {lp.name} {amount}")
-        await self._says(self.operator, f"deposit confirm {_found(r'^(D[0-9]+) ', recorded)}")
+    async def _enrol(self, lp: Actor, target: str) -> None:
+        """The operator enrols, the LP joins by itself, then its fiat is recorded at each machine."""
+        first = True
+        for home, brought in self.brought.items():
+            who = npub_of(lp.keys.public_key) if first else lp.name
+            await self._says(self.operator, f"lp add {home} {who}{f' {lp.name}' if first else ''}")
+            if first:
+                await self._says(lp, f"join {target}")
+                self.scene.lps[lp.name].joined = True
+            recorded = await self._says(self.operator, f"deposit {home} {lp.name} {brought[lp.name]}")
+            await self._says(self.operator, f"deposit confirm {_found(r'^(D[0-9]+) ', recorded)}")
+            first = False
 
     async def _check_setup(self) -> None:
-        enrolled = {each["name"]: each for each in (await self.operator.ask("lp.list", limit=MAX_LPS))["items"]}
-        for lp, amount in zip(self.lps, self.plan.deposits, strict=True):
-            seen = enrolled.get(lp.name)
-            if seen is None or not seen["onboarded"] or seen["deposited"] != f"{amount}.00":
-                raise PlayFailed(f"the bot does not see {lp.name}'s deposit of {amount} {script.CURRENCY}: {seen}")
+        for home, brought in self.brought.items():
+            found = (await self.operator.ask("lp.list", machine=home, limit=MAX_LPS))["items"]
+            enrolled = {each["name"]: each for each in found}
+            for name, amount in brought.items():
+                seen = enrolled.get(name)
+                if seen is None or not seen["onboarded"] or seen["deposited"] != f"{amount}.00":
+                    raise PlayFailed(f"the bot does not see {name}'s {amount} {script.CURRENCY} at {home}: {seen}")
+            if not await until(lambda: self.scene.cash[home].told, _CASH_SECONDS):  # noqa: B023 - waited for here
+                raise PlayFailed(f"{home} could not report its cassettes")
         rule = await self.operator.ask("splits.show", machine=script.MACHINE)
         if [leg["label"] for leg in rule["legs"]] != [name for _, name in script.SPLITS]:
             raise PlayFailed(f"the split rule is not in force: {rule}")
@@ -164,8 +195,14 @@ class Play:
     # --- customers ---------------------------------------------------------------------------------------------------
 
     async def serve(self, row: SaleRow, machine: Machine) -> None:
-        """One customer, from the invoice to the receipt."""
+        """One customer, from the invoice to the receipt. Raises PurseTrouble, NoAnswer."""
+        async with self._busy.get(machine.name, contextlib.nullcontext()):
+            await self._serve(row, machine)
+
+    async def _serve(self, row: SaleRow, machine: Machine) -> None:
         sale = row.sale
+        if not machine.atm.has_cash_for(sale):
+            raise PurseTrouble(f"{machine.name} has no notes that make {sale.cash}: the customer goes")
         if sale.cash_out:
             invoice = await machine.till.invoice(sale.wire_sats, f"{sale.cash} in cash")
             row.payment_hash = invoice.payment_hash
@@ -177,7 +214,7 @@ class Play:
             row.payment_hash = invoice.payment_hash
             await machine.till.pay(invoice, {"nostr_sender_pubkey": machine.atm.keys.public_key})
         self.scene.sold(row)
-        await machine.atm.report(sale, invoice.payment_hash)
+        await machine.atm.sold(sale, invoice.payment_hash)
 
     async def _customer_pays(self, invoice: bolt11.Invoice, sale: script.Sale) -> None:
         if self.customer is not None:
@@ -188,7 +225,7 @@ class Play:
         self.scene.invoice = invoice.text
         try:
             async with asyncio.timeout(INVOICE_SECONDS):
-                await self.machine.till.paid(invoice.payment_hash)
+                await self.homes[sale.home].till.paid(invoice.payment_hash)
         except TimeoutError:
             raise PurseTrouble(f"the invoice of transaction {sale.number} was not paid") from None
         finally:
@@ -199,20 +236,21 @@ class Play:
         for turn, row in enumerate([row for row in self.scene.sales if not row.sale.at]):
             if turn:
                 await asyncio.sleep(self.plan.pause_seconds)
-            await self.serve(row, self.machine)
+            await self.serve(row, self.homes[row.sale.home])
             if turn % 3 == 1:
                 await self._says(self.lps[turn // 3 % len(self.lps)], "balance")
 
     async def serve_another(self) -> None:
         """One more customer than planned."""
         number = self.scene.planned + 1
-        sale = script.sales(number, network=self.plan.network, cash_in=self.customer is not None)[-1]
-        await self.serve_more(sale, self.machine)
+        cash_in = self.customer is not None
+        sale = script.sales(number, network=self.plan.network, cash_in=cash_in, homes=self.plan.homes)[-1]
+        await self.serve_more(sale, self.homes[sale.home])
 
     async def serve_more(self, sale: script.Sale, machine: Machine) -> None:
         """One customer who was not planned. The demo's own accounts get what that takes."""
         if self.around.lightning is not None:
-            self.around.lightning.fund(CUSTOMER if sale.cash_out else TILL, sale.wire_sats * 1_000)
+            self.around.lightning.fund(CUSTOMER if sale.cash_out else TILLS[sale.home], sale.wire_sats * 1_000)
             self.funds_msat += 0 if sale.cash_out else sale.wire_sats * 1_000
         self.scene.sales.append(row := SaleRow(sale))
         try:
@@ -231,6 +269,42 @@ class Play:
             if self._unknown:
                 await self._look_at_leg(self._unknown[0][0])
             await asyncio.sleep(POLL_SECONDS / 4)
+
+    # --- cash --------------------------------------------------------------------------------------------------------
+
+    async def tend(self) -> None:
+        """Watches what the bot says of the machines' cash, and refills where it gives the alarm, for as long as it is
+        run."""
+        while True:
+            alarms = [each for each in await self.operator.ask_all("alarm.list") if each["cause"] == "cash_low"]
+            names = [str(each["facts"].get("machine")) for each in alarms]
+            for home in self.homes:
+                told = await self.operator.ask("cassette.list", machine=home)
+                self.scene.cash_told(home, told, alarm=home in names)
+            for alarm, home in zip(alarms, names, strict=True):
+                if home in self.homes and alarm["id"] not in self._refills and "position" in alarm["facts"]:
+                    self._refills.add(alarm["id"])
+                    async with self.tending, self._busy[home]:
+                        await self._refill(home, int(alarm["facts"]["position"]))
+            await asyncio.sleep(_TEND_SECONDS)
+
+    async def _refill(self, home: str, position: int) -> None:
+        """An LP brings as many notes as the bay held at first; the operator puts them in, records that, and tells the
+        machine."""
+        filled = self.plan.filling(home).bays[position]
+        lp = self.lps[len(self._refills) % len(self.lps)]
+        amount = filled.amount
+        sent = self.scene.cash[home].configs + 1
+        self.scene.say(f"{home} runs low: {lp.name} brings {filled.count} notes of {filled.denomination}")
+        recorded = await self._says(self.operator, f"deposit {home} {lp.name} {amount}")
+        self.brought[home][lp.name] += amount
+        number = _found(r"^(D[0-9]+) ", recorded)
+        await until(lambda: all(row.ended for row in self.scene.sales if row.sale.home == home), _CASH_SECONDS)
+        await self._says(self.operator, f'deposit confirm {number} bays="{position}={filled.count}"')
+        self.refilled[home] += amount
+        await self._says(self.operator, f"cassette publish {home}")
+        if not await until(lambda: self.scene.cash[home].configs == sent, _CASH_SECONDS):
+            raise PlayFailed(f"{home} did not take its cassette config")
 
     async def settled(self) -> None:
         """Returns when nothing is open any more, or after the time that this may take: the books then say so."""
@@ -275,7 +349,7 @@ class Play:
     def _watch(self, payment: Payment) -> None:
         """A payment of the demo's own Lightning network has settled."""
         leg = (payment.metadata or {}).get("leg")
-        if payment.payer not in (TILL, SPARE) or leg is None:
+        if payment.payer not in (*TILLS.values(), SPARE) or leg is None:
             return
         if (row := self.scene.lps.get(payment.payee)) is not None:
             row.got_sats = (row.got_sats or 0) + payment.amount_msat // 1_000
@@ -303,9 +377,19 @@ class Play:
         self.scene.lps[GUEST].joined = bool(content.get("enrolments"))
         self.stirred.set()
 
-    def _machine(self, wallet: str, uri: WalletUri) -> Machine:
-        atm = Atm(self._bot, self.around.relay, self.clock, self.scene.receipt, self.stirred.set)
-        return Machine(atm, Purse(wallet, uri, self.clock))
+    def _machine(self, wallet: str, uri: WalletUri, home: str = "") -> Machine:
+        def told(kind: str, facts: Mapping[str, Any]) -> None:
+            if kind == "receipt":
+                self.scene.receipt(facts)
+            elif kind == "fees":
+                self.stirred.set()
+            elif home:
+                self.scene.machine_said(home, kind, facts)
+
+        bays = self.plan.filling(home).bays if home else None
+        about = {"name": home.capitalize(), "fiat": script.CURRENCY} if home else None
+        atm = Atm(self._bot, self.around.relay, self.clock, told, bays=bays, about=about)
+        return Machine(atm, Purse(wallet, uri, self.clock), home)
 
 
 def _found(pattern: str, answer: str) -> str:

@@ -54,6 +54,25 @@ class LpRow:
     got_sats: int | None = None
 
 
+@dataclass(slots=True)
+class CashRow:
+    """The cash in one of the demo's own machines: as the machine counts it, and as the bot believes it."""
+
+    name: str
+    bays: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As it reported them last, by position."""
+    configs: int = 0
+    """How many it took from the bot."""
+    believed: Mapping[str, int] = field(default_factory=dict)
+    """Notes by position, as the bot has them."""
+    box: str = "0.00"
+    alarm: bool = False
+
+    @property
+    def told(self) -> bool:
+        return bool(self.bays)
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
     """A message and its answer; without `asked` the bot wrote by itself."""
@@ -65,6 +84,11 @@ class Talk:
 
 def sats(amount: int) -> str:
     return f"{amount:,} sats"
+
+
+def notes(bays: Mapping[str, Mapping[str, int]]) -> str:
+    """`450 × 20, 106 × 100`."""
+    return ", ".join(f"{bay['count']:,} × {bay['denomination']}" for bay in bays.values())
 
 
 def _fiat(enrolments: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -85,6 +109,8 @@ class Scene:
 
     sales: list[SaleRow]
     lps: dict[str, LpRow]
+    cash: dict[str, CashRow] = field(default_factory=dict)
+    """By machine."""
     on_line: Callable[[str], None] = lambda _: None
     relay: str = ""
     bot_npub: str = ""
@@ -104,7 +130,7 @@ class Scene:
 
     @property
     def planned(self) -> int:
-        """How many customers come to the demo's own machine."""
+        """How many customers come to the demo's own machines."""
         return sum(not row.sale.at for row in self.sales)
 
     def say(self, sentence: str) -> None:
@@ -132,11 +158,29 @@ class Scene:
             did = f"a customer paid {sats(sale.wire_sats)} and took {sale.cash}"
         else:
             did = f"a customer put in {sale.cash} and got {sats(sale.wire_sats)}"
-        where = f"Your machine {sale.at}" if sale.at else f"Transaction {sale.number} of {self.planned}"
+        where = f"Your machine {sale.at}" if sale.at else f"Transaction {sale.number} of {self.planned}, {sale.home}"
         self.say(f"{where}: {did}")
         row.status = "reported"
 
-    def receipt(self, content: dict[str, Any]) -> None:
+    def machine_said(self, name: str, kind: str, facts: Mapping[str, Any]) -> None:
+        """What one of the demo's own machines does with its cash, as it says itself."""
+        row = self.cash[name]
+        if kind == "state":
+            row.bays = facts["positions"]
+        elif kind == "config":
+            row.configs += 1
+            self.on_line(f"{name} took what the bot says of its cassettes: {notes(facts['positions'])}")
+
+    def cash_told(self, name: str, told: Mapping[str, Any], *, alarm: bool) -> None:
+        """What the bot believes of it, and whether it gives the alarm."""
+        row = self.cash[name]
+        row.believed = {position: bay["count"] for position, bay in told["cassettes"].items()}
+        row.box = str(told["box"])
+        if alarm != row.alarm:
+            row.alarm = alarm
+            self.on_line(f"{name}: {'a bay is low' if alarm else 'no bay is low any more'}")
+
+    def receipt(self, content: Mapping[str, Any]) -> None:
         row = next((row for row in self.sales if row.payment_hash == content.get("payment_hash")), None)
         if row is None:
             return

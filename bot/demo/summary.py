@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.demo.audit import Books, leg_payee
+from bot.demo.script import CURRENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Summary:
     operator_fee_sats: int
     payees: Sequence[tuple[str, int, int]]
     """Name, number of payments, sats."""
+    cash: Sequence[tuple[str, int, int, int, int]]
+    """Machine; what came out of its bays, was put in again, is left in them, and is in its box."""
 
 
 def summarize(books: Books) -> Summary:
@@ -47,6 +50,7 @@ def summarize(books: Books) -> Summary:
         platform_fee_sats=sum(each["platform_fee_sats"] for each in books.settlements),
         operator_fee_sats=sum(each["operator_fee_sats"] for each in books.settlements),
         payees=[(name, len(amounts), sum(amounts)) for name, amounts in paid.items()],
+        cash=[(word.machine, word.dispensed, word.refilled, word.left, word.box) for word in books.cash],
     )
 
 
@@ -76,12 +80,23 @@ def show(summary: Summary, wrong: Sequence[str], console: Console) -> None:
         for name, payments, amount in summary.payees:
             payees.add_row(name, f"{payments:,}", f"{amount:,}")
         console.print(payees)
+        cash = Table(f"cash {CURRENCY}", "dispensed", "refilled", "left", "box", title="Cash", title_justify="left")
+        for column in cash.columns[1:]:
+            column.justify = "right"
+        for name, *amounts in summary.cash:
+            cash.add_row(name, *(f"{amount:,}" for amount in amounts))
+        console.print(cash)
     else:
         console.print("Summary")
         for name, value in numbers:
             console.print(f"  {name}: {value}")
         for name, payments, amount in summary.payees:
             console.print(f"  paid to {name}: {amount:,} sats in {payments} payments")
+        for name, dispensed, refilled, left, in_box in summary.cash:
+            console.print(
+                f"  cash in {name}: {dispensed:,} {CURRENCY} dispensed, {refilled:,} refilled, {left:,} left, "
+                f"{in_box:,} in the box"
+            )
     show_verdict(wrong, console)
 
 

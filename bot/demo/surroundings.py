@@ -5,7 +5,7 @@ All the rest of the demo sees is addresses: where the relay is, how wallets are 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,8 +18,8 @@ from bot.demo.wallet_service import WalletService
 from nwc.ports import Clock
 from nwc.uri import WalletUri, parse_wallet_uri
 
-TILL = "machine"
-"""The account that the machine's wallet spends from."""
+TILLS = {script.MACHINE: "machine", script.SECOND: "plaza machine"}
+"""The accounts that the machines' wallets spend from, by machine."""
 SPARE = "spare"
 """The account of the wallet that is there for a visitor's machine."""
 CUSTOMER = "customer"
@@ -42,7 +42,8 @@ class Surroundings:
     """Targets are Lightning addresses; `splits` and `lps` in the order of the script."""
 
     relay: str
-    wallet: MachineWallet
+    wallets: Mapping[str, MachineWallet]
+    """By the names of the demo's own machines."""
     spare: MachineWallet | None
     """For a machine that a visitor registers."""
     customer: WalletUri | None = field(repr=False)
@@ -71,7 +72,7 @@ async def surroundings(plan: Plan, clock: Clock) -> AsyncIterator[Surroundings]:
             return
         yield Surroundings(
             relay=relay,
-            wallet=MachineWallet(outside.uri, outside.uri),
+            wallets={script.MACHINE: MachineWallet(outside.uri, outside.uri)},
             spare=None,
             customer=outside.customer,
             lps=outside.lps,
@@ -85,9 +86,10 @@ async def surroundings(plan: Plan, clock: Clock) -> AsyncIterator[Surroundings]:
 async def _own(plan: Plan, relay: str, clock: Clock, stack: AsyncExitStack) -> Surroundings:
     network = LightningNetwork(clock)
     stack.push_async_callback(network.close)
-    paid_out = sum(sale.principal_sats for sale in plan.sales if not sale.cash_out)
     paid_in = sum(sale.wire_sats for sale in plan.sales if sale.cash_out)
-    network.add_account(TILL, (paid_out + _SPARE_SATS) * 1_000)
+    for home in plan.homes:
+        paid_out = sum(sale.principal_sats for sale in plan.sales if not sale.cash_out and sale.home == home)
+        network.add_account(TILLS[home], (paid_out + _SPARE_SATS) * 1_000)
     if plan.spare:
         network.add_account(SPARE, _SPARE_WALLET_SATS * 1_000)
     network.add_account(CUSTOMER, (paid_in + _SPARE_SATS) * 1_000)
@@ -100,7 +102,7 @@ async def _own(plan: Plan, relay: str, clock: Clock, stack: AsyncExitStack) -> S
     customer = await service.add_wallet(CUSTOMER)
     return Surroundings(
         relay=relay,
-        wallet=await _wallet(service, TILL),
+        wallets={home: await _wallet(service, TILLS[home]) for home in plan.homes},
         spare=await _wallet(service, SPARE) if plan.spare else None,
         customer=parse_wallet_uri(customer.uri),
         lps=[addresses.add(name) for name in plan.lp_names],

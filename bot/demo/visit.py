@@ -9,10 +9,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bot.atm.purse import PurseTrouble
 from bot.demo import script
 from bot.demo.actor import OrderRefused
 from bot.demo.play import Machine, Play
-from bot.demo.purse import PurseTrouble
 from bot.demo.script import Sale
 from ledger.fees import FeeRates
 from ledger.money import parse_fiat, parse_fraction

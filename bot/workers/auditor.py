@@ -139,7 +139,7 @@ class Auditor:
                 self._checked = before
             else:
                 complete = len(found) < MAX_LISTED
-                await self._hold(found, partial(holding.checked, found=found) if complete else None)
+                await self._hold(found, self._checked_whole(found) if complete else None)
                 self._checked = before
                 self._on_clear()
             try:
@@ -147,6 +147,9 @@ class Auditor:
                     await self._wanted.wait()
             except TimeoutError:
                 continue
+
+    def _checked_whole(self, found: list[Violation]) -> Callable[[Tx], None]:
+        return partial(holding.checked, found=found, operators=self._operators, now=self._clock.now())
 
     async def _hold(self, found: list[Violation], also: Callable[[Tx], None] | None = None) -> None:
         """Returns when it is held, where anything is broken that no operator has accepted. `also` is done in the same

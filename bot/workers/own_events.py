@@ -1,14 +1,15 @@
-"""Compares what the relays keep of the bot's own events with the books (handlers/own_events.py).
+"""Compares what the relays keep of the bot's own events with the books (handlers/own_events.py), and gives each relay
+again what it has lost of them, as it was signed.
 
 At the start nothing is paid, and nothing at the relays replaced, before each of them has answered, or has had a few
-seconds for it. Who answers later is looked at then, and all of them once in a while.
+seconds for it. Who answers later is looked at then, all of them once in a while, and each when it comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from bot.catch_up import PageFailed, catch_up
+from bot.delivery import PublishResult
 from bot.page import Verified
 from bot.pool import RelayState
 from bot.query import Query
@@ -30,6 +32,10 @@ from storage.db import Database
 log = structlog.get_logger(__name__)
 
 LONGEST_RETRY_SECONDS: Final = 600.0
+PAGE: Final = 50
+"""So many events by id; no relay known gives fewer at a time."""
+MOST_AT_A_TIME: Final = 1_000
+"""So much is given to one relay again, then others have their turn; what is still missing is given the next time."""
 
 
 class Keeping(Protocol):
@@ -44,6 +50,10 @@ class Keeping(Protocol):
     ) -> list[tuple[Event, Verified]]: ...
 
     async def list_ids(self, url: str, query: Query, second: int) -> set[str] | None: ...
+
+    async def publish(
+        self, event: Event, min_acks: int = 1, seconds: float | None = None, *, through: Collection[str] | None = None
+    ) -> PublishResult: ...
 
 
 class OwnEvents:
@@ -93,16 +103,33 @@ class OwnEvents:
                 continue
             try:
                 await self._compare(url)
+                self._note_answered(url)
+                await self.answered.wait()
+                await self._give_back(url)
             except PageFailed as failed:
                 log.info("own_events_unread", relay=url, reason=str(failed))
                 await asyncio.sleep(retry)
                 retry = min(LONGEST_RETRY_SECONDS, retry * 2)
                 continue
-            self._silent.discard(url)
-            if not self._silent:
-                self._all_answered.set()
             retry = self._timings.retry_ask_seconds
-            await asyncio.sleep(self._timings.sweep_seconds)
+            await self._rest(url, bell)
+
+    def _note_answered(self, url: str) -> None:
+        self._silent.discard(url)
+        if not self._silent:
+            self._all_answered.set()
+
+    async def _rest(self, url: str, bell: Bell) -> None:
+        """Until all is looked at again, or the relay was away and came back: it may have lost what it had."""
+        loop = asyncio.get_running_loop()
+        began_at, away = loop.time(), False
+        while (rested := loop.time() - began_at) < self._timings.sweep_seconds:
+            up = self._relays.states()[url].up
+            away = away or not up
+            back = away and up
+            if back and rested >= self._timings.lost_seconds:
+                return
+            await bell.wait((self._timings.lost_seconds if back else self._timings.sweep_seconds) - rested)
 
     async def _compare(self, url: str) -> None:
         asked_at = self._clock.now()
@@ -121,6 +148,25 @@ class OwnEvents:
                 now=self._clock.now(),
             )
         )
+
+    async def _give_back(self, url: str) -> None:
+        """What this relay should have and has not. Raises PageFailed."""
+        after, given = "", 0
+        while given < MOST_AT_A_TIME:
+            page = await self._db.read(partial(own_events.kept, after=after, limit=PAGE, now=self._clock.now()))
+            if not page:
+                break
+            after = page[-1][0]
+            query = Query(ids=tuple(event.id for _, event in page))
+            found = await self._relays.read_page(url, query, None, None, len(page))
+            there = {event.id for event, _ in found}
+            for event in (event for _, event in page if event.id not in there):
+                result = await self._relays.publish(event, through=(url,))
+                if result.silent:
+                    raise PageFailed(result.silent[url])
+                given += len(result.accepted)
+        if given:
+            log.info("own_events_given_again", relay=url, number=given)
 
 
 @dataclass(slots=True)

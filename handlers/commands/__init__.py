@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from handlers.commands import (
+    alarms,
     audit,
+    boxes,
     cassettes,
     chart,
     corrections,
@@ -28,7 +30,9 @@ from handlers.commands import (
 )
 
 __all__ = [
+    "alarms",
     "audit",
+    "boxes",
     "cassettes",
     "chart",
     "corrections",

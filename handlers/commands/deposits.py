@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ValidationInfo
 
 from handlers import notices
-from handlers.commands import lookup, shapes
-from handlers.commands.fields import DepositId, FiatAmount, Key, Note, Params, number_of
+from handlers.cash import refill
+from handlers.commands import cash_shapes, lookup, shapes
+from handlers.commands.fields import DepositId, FiatAmount, Key, Note, Params, bad, number_of
 from handlers.commands.paging import Listing, Paged, listing
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import OPERATOR
-from ledger.errors import Code, Refusal
+from ledger.cash import unit_minor
+from ledger.errors import Code, Refusal, said
 from ledger.money import MAX_FIAT_MINOR, parse_fiat
 from ledger.states import DepositStatus
-from storage import deposits, lps
+from storage import cash, deposits, lps, machines
 from storage.deposits import Deposit
 from storage.lps import Enrolment
+
+_MAX_BAYS_CHARS: Final = 1_000
 
 
 class DepositAdd(Params):
@@ -34,6 +40,17 @@ class DepositChange(Params):
     deposit: DepositId
     amount: FiatAmount | None = None
     note: Note | None = None
+
+
+def _bays(value: Any, info: ValidationInfo) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not text.strip() or len(text) > _MAX_BAYS_CHARS:
+        raise bad(info, said('bays with their notes, such as bays="1=50 2=25", or one bay, such as bays=1'))
+    return text.strip()
+
+
+class DepositConfirm(DepositChange):
+    bays: Annotated[str, BeforeValidator(_bays)] | None = None
 
 
 class DepositList(Paged):
@@ -113,15 +130,26 @@ def deposit_delete(ctx: Context, params: DepositNamed) -> dict[str, Any]:
     changes=True,
     places=("deposit", "amount"),
     rest="note",
-    example="deposit confirm D7",
+    example='deposit confirm D7 bays="1=50 2=25"',
 )
-def deposit_confirm(ctx: Context, params: DepositChange) -> dict[str, Any]:
+def deposit_confirm(ctx: Context, params: DepositConfirm) -> dict[str, Any]:
     """The fiat is in the cassette: from now on it counts for the LP. With an amount: what was really counted."""
     found = pending(ctx, params.deposit)
     confirmed = deposits.confirm(ctx.tx, _changed(ctx, found, params), ctx.now)
     notices.deposit_confirmed(ctx.tx, confirmed, ctx.now)
-    ctx.record(f"D{found.id}", before=_said(found), after=_said(confirmed))
-    return shapes.deposit(confirmed)
+    at = machines.get(ctx.tx, confirmed.machine_id)
+    assert at is not None, "a deposit without its machine"
+    result, after = shapes.deposit(confirmed), _said(confirmed)
+    if params.bays is None:
+        cash.note_gap(ctx.tx, at.id, unit_minor(at.fiat), ctx.now)
+    else:
+        amount, by = confirmed.amount_minor, ctx.sender
+        notes = refill(ctx.tx, at, params.bays, amount, deposit_id=found.id, who=by, now=ctx.now)
+        after["bays"] = {str(each.position): each.notes for each in notes}
+        result["cassettes"] = cash_shapes.bays(ctx.tx, at, ctx.now)
+        result["refilled"] = after["bays"]
+    ctx.record(f"D{found.id}", before=_said(found), after=after)
+    return result
 
 
 @command("deposit list", roles=OPERATOR, short=("deposits",), places=("machine", "lp"), example="deposit list sintra")

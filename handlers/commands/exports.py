@@ -36,7 +36,9 @@ def _cursor(value: Any, info: ValidationInfo) -> tuple[int, int]:
 
 
 class Export(Params):
-    what: Literal["machines", "lps", "deposits", "settlements", "payments", "attempts", "journal", "audit", "trail"]
+    what: Literal[
+        "machines", "lps", "deposits", "settlements", "payments", "attempts", "cash", "journal", "audit", "trail"
+    ]
     format: Literal["csv", "json"] = "csv"
     since: When | None = None
     until: When | None = None

@@ -14,7 +14,7 @@ from handlers.roles import ANYBODY, OPERATOR, PLATFORM
 from ledger.money import MSAT
 from ledger.views import Bucket
 from nwc.keys import npub_of
-from storage import people, reports, switches, wallets
+from storage import alarms, people, reports, switches, wallets
 
 
 class Help(Params):
@@ -96,6 +96,7 @@ def status(ctx: Context, params: Nothing) -> dict[str, Any]:
             if wallet.name in ctx.settings.wallets
         ],
         "worklist": {bucket.value: counts[bucket] for bucket in Bucket},
+        "alarms": alarms.number_open(ctx.tx),
         "missing_reports": missing_reports.of_all(ctx.tx, ctx.now),
         "last_settlement_at": reports.last_settlement_at(ctx.tx),
         "strangers": [{"pubkey": pubkey, "npub": npub_of(pubkey), "at": at} for pubkey, at in ctx.live.strangers],

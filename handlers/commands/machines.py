@@ -6,19 +6,30 @@ import re
 import unicodedata
 from typing import Any
 
-from handlers import missing_reports
-from handlers.commands import lookup, shapes
+from handlers import missing_reports, published
+from handlers.commands import cash_shapes, lookup, shapes
 from handlers.commands.fields import Currency, Flag, Fraction, Key, Name, Params
 from handlers.commands.paging import Listing, Paged, listing
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import OPERATOR
-from handlers.wire import fee_config
+from handlers.wire.fee_config import fees
 from ledger.errors import Code, Refusal
 from ledger.fees import FeeRates, check_cap
 from ledger.model import Machine
 from ledger.money import fiat_digits
-from storage import lps, machines, platform, reports, wallets
+from storage import (
+    beacons,
+    cash,
+    lps,
+    machines,
+    outbox,
+    platform,
+    reports,
+    settlements,
+    telemetry,
+    wallets,
+)
 from storage.settlements import mark_view
 
 
@@ -89,9 +100,9 @@ def machine_add(ctx: Context, params: MachineAdd) -> dict[str, Any]:
         fees=fees,
         now=ctx.now,
     )
-    fee_config.send(ctx.tx, stored, platform.load(ctx.tx), ctx.now)
+    published.fee_config(ctx.tx, stored, ctx.now)
     result = _shape(ctx, stored)
-    ctx.record(stored.name, after=result)
+    ctx.record(stored.name, after=_recorded(result))
     return result
 
 
@@ -106,12 +117,12 @@ def machine_set(ctx: Context, params: MachineSet) -> dict[str, Any]:
     if changed.active or changed.operator_fees != found.operator_fees:
         check_cap(platform.load(ctx.tx).fees, [(changed.name, changed.operator_fees)], ctx.settings.max_total_fee_ppm)
     if changed.operator_fees != found.operator_fees or changed.active != found.active:
-        fee_config.send(ctx.tx, changed, platform.load(ctx.tx), ctx.now)
+        published.fee_config(ctx.tx, changed, ctx.now)
     mark_view(ctx.tx, "worklist")
     for enrolled in lps.enrolments(ctx.tx, machine_id=found.id):
         mark_view(ctx.tx, f"balance:{enrolled.lp_id}")
     result = _shape(ctx, changed)
-    ctx.record(changed.name, before=before, after=result)
+    ctx.record(changed.name, before=_recorded(before), after=_recorded(result))
     return result
 
 
@@ -128,8 +139,9 @@ def machine_remove(ctx: Context, params: MachineShow) -> dict[str, Any]:
         )
     before = _shape(ctx, found)
     enrolled = [each.lp for each in lps.enrolments(ctx.tx, machine_id=found.id)]
+    published.forget_machine(ctx.tx, found)
     machines.remove(ctx.tx, found.id)
-    ctx.record(found.name, before={**before, "lps": enrolled})
+    ctx.record(found.name, before={**_recorded(before), "lps": enrolled})
     return {**before, "removed": True}
 
 
@@ -146,9 +158,16 @@ def machine_show(ctx: Context, params: MachineShow) -> dict[str, Any]:
     """One machine, with what it last said and what it earned."""
     found = lookup.machine(ctx, params.machine)
     totals = reports.totals_of(ctx.tx, found.id)
+    told = telemetry.get(ctx.tx, found.id)
+    seen = beacons.get(ctx.tx, found.id)
+    shape = _shape(ctx, found)
     return {
-        **_shape(ctx, found),
-        "telemetry_age_seconds": None,
+        **shape,
+        "beacon_age_seconds": max(0, ctx.now - seen.received_at) if seen is not None else None,
+        "telemetry_age_seconds": max(0, ctx.now - told.received_at) if told is not None else None,
+        "fees_told": fees(found, platform.load(ctx.tx)),
+        "fees_in_use": _fees_in_use(ctx, found),
+        "cash": cash_shapes.cash_of(ctx.tx, found, ctx.now),
         "missing_reports": missing_reports.of_machine(ctx.tx, found.id, ctx.now),
         "totals": {
             "settlements": totals.settlements,
@@ -158,8 +177,26 @@ def machine_show(ctx: Context, params: MachineShow) -> dict[str, Any]:
     }
 
 
+def _fees_in_use(ctx: Context, found: Machine) -> bool | None:
+    """Whether the machine charges what it was told, by its newest report since; None where there is none."""
+    coordinate = outbox.coordinate_of(published.KIND, published.FEES + found.pubkey, found.pubkey)
+    told_at = outbox.published_at(ctx.tx, coordinate)
+    return settlements.newest_fee_fits(ctx.tx, found.id, told_at) if told_at is not None else None
+
+
 def _shape(ctx: Context, found: Machine) -> dict[str, Any]:
-    return shapes.machine(found, machines.last_seen_at(ctx.tx, found.id))
+    seen = beacons.get(ctx.tx, found.id)
+    return shapes.machine(
+        found,
+        machines.last_seen_at(ctx.tx, found.id),
+        seen.fields if seen is not None else None,
+        cash_shapes.bays(ctx.tx, found, ctx.now),
+    )
+
+
+def _recorded(shape: dict[str, Any]) -> dict[str, Any]:
+    """What orders change of it, for the audit log."""
+    return {name: value for name, value in shape.items() if name not in ("last_seen_at", "beacon", "cassettes")}
 
 
 def _changes(ctx: Context, found: Machine, params: MachineSet) -> dict[str, Any]:
@@ -183,6 +220,14 @@ def _changes(ctx: Context, found: Machine, params: MachineSet) -> dict[str, Any]
             raise Refusal(
                 Code.BAD_STATE,
                 "{machine} has records in {fiat}: its currency stays; register the machine with a new key",
+                field="fiat",
+                machine=found.name,
+                fiat=found.fiat,
+            )
+        if cash.known(ctx.tx, found.id):
+            raise Refusal(
+                Code.BAD_STATE,
+                "{machine} has cash on record in {fiat}: machine remove {machine}, then register it again",
                 field="fiat",
                 machine=found.name,
                 fiat=found.fiat,

@@ -55,7 +55,7 @@ def _say(ctx: Context, params: Pause, *, paused: bool) -> dict[str, Any]:
     said_at = min(ctx.message.said_at, ctx.now)
     obeyed = switches.say(ctx.tx, name, Switch(paused, said_at, ctx.sender, None))
     if obeyed and not paused:
-        wallet_trouble.resumed(ctx.tx, at.wallet if at else None)
+        wallet_trouble.resumed(ctx.tx, at.wallet if at else None, ctx.now)
         legs.try_capped_now(ctx.tx, ctx.now, machine_id=at.id if at else None)
     mark_view(ctx.tx, "worklist")
     after = switches.get(ctx.tx, name)

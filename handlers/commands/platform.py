@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers import published
 from handlers.commands import lookup
 from handlers.commands.fields import Fraction, Params, TargetText
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import OPERATOR, PLATFORM
-from handlers.wire import fee_config
 from ledger.errors import Code, Refusal
 from ledger.fees import FeeRates, check_cap
 from ledger.model import Platform
@@ -55,7 +55,7 @@ def platform_set(ctx: Context, params: PlatformSet) -> dict[str, Any]:
     platform.save(ctx.tx, after)
     if fees != before.fees:
         for each in active:
-            fee_config.send(ctx.tx, each, after, ctx.now)
+            published.fee_config(ctx.tx, each, ctx.now)
     ctx.record("platform", before=_shape(before), after=_shape(after))
     return _shape(after)
 

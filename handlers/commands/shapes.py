@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.commands.lookup import shown_target
@@ -12,7 +13,10 @@ from storage.deposits import Deposit
 from storage.lps import Enrolment
 
 
-def machine(found: Machine, last_seen_at: int | None) -> dict[str, Any]:
+def machine(
+    found: Machine, last_seen_at: int | None, beacon: Mapping[str, Any] | None, cassettes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`beacon`: what it says in public; `cassettes`: its bays by position."""
     return {
         "machine": found.name,
         "pubkey": found.pubkey,
@@ -25,8 +29,8 @@ def machine(found: Machine, last_seen_at: int | None) -> dict[str, Any]:
         "cash_out_fee": fraction_text(found.operator_fees.cash_out_ppm),
         "paused": found.paused,
         "last_seen_at": last_seen_at,
-        "beacon": None,
-        "cassettes": {},
+        "beacon": beacon,
+        "cassettes": cassettes,
     }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from handlers.replies import (
+    alarms,
+    cash,
     corrections,
     general,
     holding,
@@ -29,6 +31,8 @@ from handlers.replies.words import Wording, Words, phrase
 from ledger.errors import Refusal
 
 TEXTS: Final[Mapping[str, Wording]] = {
+    **alarms.TEXTS,
+    **cash.TEXTS,
     **corrections.TEXTS,
     **general.TEXTS,
     **holding.TEXTS,

@@ -171,6 +171,7 @@ def _status(r: Mapping[str, Any], w: Words) -> str:
             *[_wallet(each, w) for each in r["wallets"][:5]],
             w("and {count} more wallets: wallet list", count=left) if left > 0 else None,
             *_needed(r, counts, w),
+            w("Alarms that are open: {count}. Say alarms.", count=r["alarms"]) if r["alarms"] else None,
             _missing(r["missing_reports"], w),
             w("Last settlement: {time}", time=w.moment(r["last_settlement_at"])),
         ]

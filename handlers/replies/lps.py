@@ -91,7 +91,13 @@ def _deposit_added(r: Mapping[str, Any], w: Words) -> str:
 
 
 def _deposit_confirmed(r: Mapping[str, Any], w: Words) -> str:
-    return lines([_deposit(r, w), w("From now on it counts.")])
+    refilled = r.get("refilled")
+    if not refilled:
+        return lines([_deposit(r, w), w("From now on it counts.")])
+    filled = ", ".join(
+        f"{place}: +{number:,} = {r['cassettes'][place]['count']:,}" for place, number in refilled.items()
+    )
+    return lines([_deposit(r, w), w("From now on it counts."), w("Notes in the bays: {bays}", bays=filled)])
 
 
 def _deposits(r: Mapping[str, Any], w: Words) -> str:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
+from handlers.replies import cash
 from handlers.replies.general import ask_for_code
-from handlers.replies.plain import facts, lines, listed, ranges
-from handlers.replies.words import Wording, Words
+from handlers.replies.plain import facts, lines, listed, ranges, shown
+from handlers.replies.words import Wording, Words, phrase
+
+CASH_LEVELS: Final[Mapping[str, str]] = {
+    "full": phrase("full"),
+    "ok": phrase("ok"),
+    "low": phrase("low"),
+    "empty": phrase("empty"),
+}
+"""By the words of a beacon."""
 
 
 def _line(machine: Mapping[str, Any], w: Words) -> str:
@@ -58,7 +68,10 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
     return lines(
         [
             *_facts(r, w),
-            w("Last heard: {time}", time=w.moment(r["last_seen_at"])),
+            _heard(r, w),
+            _told(r, w),
+            _charged(r, w),
+            *_cash(r, w),
             w("Reports that never came: {numbers}", numbers=ranges(r["missing_reports"]))
             if r["missing_reports"]
             else None,
@@ -66,6 +79,75 @@ def _show(r: Mapping[str, Any], w: Words) -> str:
             w("Its transactions: {order}", order=f"settlement list {r['machine']}"),
         ]
     )
+
+
+def _heard(r: Mapping[str, Any], w: Words) -> str:
+    last = w("Last heard: {time}", time=w.moment(r["last_seen_at"]))
+    age = r["telemetry_age_seconds"]
+    return facts([last, w("telemetry {age} old", age=w.duration(age)) if age is not None else None])
+
+
+def _told(r: Mapping[str, Any], w: Words) -> str | None:
+    """What it tells everybody of itself."""
+    beacon = r["beacon"]
+    if not beacon:
+        return None
+    level = beacon.get("cash_level")
+    said = facts(
+        [
+            facts([beacon.get("model"), beacon.get("version")]) or None,
+            beacon.get("location"),
+            w("no cash-in") if beacon.get("cash_in") is False else None,
+            w("no cash-out") if beacon.get("cash_out") is False else None,
+            w("cash {level}", level=w.known(CASH_LEVELS[level])) if level else None,
+            w("limits {limits}", limits=_named(beacon["limits"])) if beacon.get("limits") else None,
+        ]
+    )
+    return w("It says: {what}", what=shown(said, 300)) if said else None
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    """`cash_out max 5000, min 20`."""
+    return ", ".join(
+        f"{name} {_named(value)}" if isinstance(value, Mapping) else f"{name} {value}" for name, value in values.items()
+    )
+
+
+def _charged(r: Mapping[str, Any], w: Words) -> str | None:
+    """Whether it charges the fees that it was told: what its reports show, and what its beacon says."""
+    beacon_fees = (r["beacon"] or {}).get("fees")
+    said = w("its beacon says {fees}", fees=_named(beacon_fees)) if beacon_fees else None
+    charged = r["fees_in_use"]
+    if charged is None and said is None:
+        return None
+    if charged is None:
+        return w("Fees told to it: {fees}", fees=facts([_fees(r, w), said]))
+    if charged:
+        return w("It charges the fees that it was told: {fees}", fees=facts([_fees(r, w), said]))
+    return w("It does not charge the fees that it was told: {fees}", fees=facts([_fees(r, w), said]))
+
+
+def _fees(r: Mapping[str, Any], w: Words) -> str:
+    told = r["fees_told"]
+    return w(
+        "cash-in {cash_in}, cash-out {cash_out}",
+        cash_in=w.percent(told["cash_in_fee"]),
+        cash_out=w.percent(told["cash_out_fee"]),
+    )
+
+
+def _cash(r: Mapping[str, Any], w: Words) -> list[str | None]:
+    held = r["cash"]
+    if not held["cassettes"]:
+        return [cash.box(held, w)] if Decimal(held["box"]) or held["box_limit"] else []
+    soonest = [each["days_left"] for each in held["cassettes"].values() if each["days_left"] is not None]
+    amount = w("Cash: {amount}", amount=w.money(held["believed"], held["currency"]))
+    forecast = w("{days} days left", days=min(soonest)) if soonest else None
+    more = w("bays: {order}", order=f"cassette list {r['machine']}")
+    return [
+        facts([amount, forecast, cash.box(held, w), more]),
+        cash.gap(held, w) if held["gap_since"] is not None else None,
+    ]
 
 
 def _shares(legs: Sequence[Mapping[str, Any]], w: Words) -> list[str]:

@@ -100,6 +100,41 @@ WALLET_STOPS: Final[Mapping[str, str]] = {
 }
 """Why nothing is paid from a wallet for now."""
 
+CAUSES: Final[Mapping[str, str]] = {
+    "books": phrase("books that don't hold"),
+    "past": phrase("database from the past"),
+    "books_unchecked": phrase("books not checked"),
+    "deaf": phrase("no relay heard"),
+    "clock_off": phrase("wrong clock"),
+    "disk_low": phrase("disk nearly full"),
+    "reconcile": phrase("books and wallets differ"),
+    "wallet_no_balance": phrase("wallet stopped: too few sats"),
+    "wallet_quota": phrase("wallet stopped: budget used up"),
+    "wallet_revoked": phrase("wallet stopped: it may not pay"),
+    "wallet_rate_limited": phrase("wallet slowed down"),
+    "wallet_unfit": phrase("wallet stopped: it can't be followed up"),
+    "wallet_gone": phrase("wallet not in the configuration"),
+    "wallet_unreachable": phrase("wallet without an answer"),
+    "wallet_low": phrase("wallet low"),
+    "forgotten": phrase("payments not in the books"),
+    "cap_day": phrase("cap of a day reached"),
+    "cap_hour": phrase("cap of an hour reached"),
+    "cap_in_flight": phrase("cap on the way reached"),
+    "payment_unresolved": phrase("payment in doubt"),
+    "settlement_stuck": phrase("transaction stuck"),
+    "settlement_unverified": phrase("transaction not proven"),
+    "cash_low": phrase("cash low"),
+    "box_full": phrase("box nearly full"),
+    "cash_gap": phrase("cash unexplained"),
+    "machine_silent": phrase("machine silent"),
+    "fee_mismatch": phrase("other fees than set"),
+    "reports_missing": phrase("reports missing"),
+    "deposit_pending": phrase("deposit not confirmed"),
+    "relay_down": phrase("relay down"),
+    "relay_withholds": phrase("relay delivers nothing"),
+}
+"""Of alarms."""
+
 EVIDENCE: Final[Mapping[str, str]] = {
     "proof": phrase("proof of payment"),
     "claim": phrase("paid, without proof"),

@@ -53,4 +53,5 @@ def send(
             encrypt_to=machine_pubkey,
             expires_in=STORED_SECONDS,
             now=now,
+            keep=False,  # a machine that misses it reports again, and is answered
         )

@@ -29,13 +29,6 @@ CREATE TABLE holds (
     reason TEXT NOT NULL
 ) STRICT;
 
--- what people were told of by the bot's own rules, so that they are told once
-CREATE TABLE told (
-    cause TEXT PRIMARY KEY,
-    what  TEXT NOT NULL,
-    at    INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- rules of the books that were found broken; where an operator lives with it, by whose word
 CREATE TABLE violations (
     rule        TEXT NOT NULL,
@@ -63,7 +56,6 @@ CREATE TABLE wallets (
     missing_msat      INTEGER NOT NULL DEFAULT 0,
     paused_balance_msat INTEGER,       -- the first balance after it was paused
     pauses            INTEGER NOT NULL DEFAULT 0,  -- in a row, since it last paid
-    told_at           INTEGER,
     balance_msat      INTEGER,
     balance_at        INTEGER,
     last_answer_at    INTEGER,
@@ -415,12 +407,125 @@ CREATE TABLE missing_reports (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX missing_reports_time ON missing_reports (noticed_at);
 
+-- the newest of what each machine says of itself, in public and to its operator; times of events are the machine's own
+CREATE TABLE beacons (
+    machine_id  INTEGER PRIMARY KEY REFERENCES machines (id),
+    event_id    TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    fields      TEXT NOT NULL           -- JSON; a field that a newer beacon leaves out keeps its value
+) STRICT;
+
+CREATE TABLE telemetry (
+    machine_id  INTEGER PRIMARY KEY REFERENCES machines (id),
+    event_id    TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    body        TEXT NOT NULL           -- JSON as it came
+) STRICT;
+
+-- the newest cassette state of each machine, and the newest config that was sent to it
+CREATE TABLE cassettes (
+    machine_id     INTEGER PRIMARY KEY REFERENCES machines (id),
+    event_id       TEXT,                -- of the state
+    created_at     INTEGER,
+    received_at    INTEGER,
+    config         TEXT,                -- JSON: what was sent
+    config_at      INTEGER,
+    applied_at     INTEGER,             -- when a state first showed just that; NULL: not yet
+    after_settlement INTEGER,           -- with settlements after this one what is in the bays changes; NULL: no bays
+    CHECK ((config IS NULL) = (config_at IS NULL))
+) STRICT;
+
+-- what lies in each bay, as it is believed and as its machine reported it; the position is the identity
+CREATE TABLE bays (
+    machine_id            INTEGER NOT NULL REFERENCES machines (id),
+    position              INTEGER NOT NULL CHECK (position BETWEEN 1 AND 64),
+    denomination          INTEGER NOT NULL CHECK (denomination BETWEEN 1 AND 1000000000),  -- whole units of the currency
+    count                 INTEGER NOT NULL CHECK (count BETWEEN 0 AND 1000000),
+    reported_denomination INTEGER NOT NULL,
+    reported_count        INTEGER NOT NULL,
+    left_out_since        INTEGER,      -- since when the machine's states leave this bay out; NULL: the newest shows it
+    differs_since         INTEGER,      -- since when what is believed is not what is reported
+    PRIMARY KEY (machine_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- the rest of a machine's cash
+CREATE TABLE boxes (
+    machine_id     INTEGER PRIMARY KEY REFERENCES machines (id),
+    box_minor      INTEGER NOT NULL DEFAULT 0 CHECK (box_minor >= 0),  -- what customers put in since it was emptied
+    limit_minor    INTEGER CHECK (limit_minor > 0),
+    emptied_at     INTEGER,
+    unplaced_minor INTEGER NOT NULL DEFAULT 0,  -- dispensed, nobody knows from which bay
+    explained_minor INTEGER NOT NULL DEFAULT 0, -- LPs' confirmed deposits less what cash-outs dispensed: see the triggers
+    gap_minor      INTEGER NOT NULL DEFAULT 0,  -- cash believed less what LPs' deposits and payments explain, when last seen
+    gap_since      INTEGER
+) STRICT;
+
+-- every change of the cash that is believed to be in a machine; `position` NULL is the box, or no known bay
+CREATE TABLE cash_moves (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine_id    INTEGER NOT NULL REFERENCES machines (id),
+    at            INTEGER NOT NULL,
+    kind          TEXT NOT NULL CHECK (kind IN ('found', 'dispensed', 'not_dispensed', 'refilled', 'set', 'inserted', 'emptied')),
+    position      INTEGER,
+    denomination  INTEGER,
+    notes         INTEGER,               -- how many more, or fewer
+    amount_minor  INTEGER NOT NULL,      -- how much more, or less
+    assumed       INTEGER NOT NULL DEFAULT 0 CHECK (assumed IN (0, 1)),  -- which notes, the machine did not say
+    counted_minor INTEGER CHECK (counted_minor >= 0),  -- what somebody counted, taking it out
+    who           TEXT NOT NULL,         -- the key of the machine or of the operator
+    settlement_id INTEGER REFERENCES settlements (id),
+    deposit_id    INTEGER REFERENCES deposits (id)
+) STRICT;
+CREATE INDEX cash_moves_place ON cash_moves (machine_id, position, at);
+CREATE INDEX cash_moves_settlement ON cash_moves (settlement_id) WHERE settlement_id IS NOT NULL;
+CREATE UNIQUE INDEX cash_moves_once ON cash_moves (settlement_id, kind, coalesce(position, 0))
+    WHERE settlement_id IS NOT NULL AND kind IN ('dispensed', 'inserted');
+
+-- what is wrong for a while: told when it begins, again while it lasts, and when it is over
+CREATE TABLE alarms (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,  -- N3: what an operator silences
+    cause          TEXT NOT NULL,
+    subject        TEXT NOT NULL,        -- 'machine:3', 'bay:3:1', 'wallet:main', 'relay:wss://…', 'S12', 'P40', 'D7', or ''
+    facts          TEXT NOT NULL,        -- JSON: the values of its sentence
+    mark           TEXT NOT NULL,        -- tells one state of the cause from another: a new one is told at once
+    raised_at      INTEGER NOT NULL,
+    reminders      INTEGER NOT NULL DEFAULT 0,
+    remind_at      INTEGER NOT NULL,
+    told           INTEGER NOT NULL CHECK (told IN (0, 1)),  -- 0: it came back, and nobody was told of that yet
+    silenced_until INTEGER,
+    silenced_by    TEXT,
+    cleared_at     INTEGER,
+    CHECK ((silenced_until IS NULL) = (silenced_by IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX alarms_open ON alarms (cause, subject) WHERE cleared_at IS NULL;
+CREATE INDEX alarms_over ON alarms (cause, subject, cleared_at) WHERE cleared_at IS NOT NULL;
+
+-- what services outside are to be told, in the order of time; a row goes when its service has it
+CREATE TABLE alerts (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    service     INTEGER NOT NULL,         -- which of the configured addresses, from 0: they have passwords in them
+    text        TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    tries       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX alerts_of ON alerts (service, id);
+
+-- thresholds of one machine, where they are not the configuration's
+CREATE TABLE thresholds (
+    machine_id INTEGER NOT NULL REFERENCES machines (id),
+    name       TEXT NOT NULL,
+    value      INTEGER NOT NULL,
+    PRIMARY KEY (machine_id, name)
+) STRICT, WITHOUT ROWID;
+
 -- what is known of each relay from one run to the next
 CREATE TABLE relays (
     url               TEXT PRIMARY KEY,
     caught_up_at      INTEGER,           -- until then its stored events were gone through to the end
-    compared_at       INTEGER,           -- when what it keeps of the bot's own events was last compared with `published`
-    withholding_since INTEGER            -- it takes events and delivers none, and operators were told
+    compared_at       INTEGER            -- when what it keeps of the bot's own events was last compared with `published`
 ) STRICT, WITHOUT ROWID;
 
 -- payments in a machine's wallet that no settlement explains
@@ -531,8 +636,11 @@ CREATE INDEX outbox_coordinate ON outbox (coordinate) WHERE state = 'waiting' AN
 CREATE TABLE published (
     coordinate TEXT PRIMARY KEY,       -- '<kind>:<d>' and, where encrypted, ':<recipient>'
     created_at INTEGER NOT NULL,
-    digest     TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+    digest     TEXT NOT NULL,
+    event      TEXT,                   -- as it was signed: a relay that lost it is given it again; NULL: it is not
+    expires_at INTEGER
+) STRICT;
+CREATE INDEX published_kept ON published (coordinate) WHERE event IS NOT NULL;
 
 -- customers' payments of which a relay keeps a receipt that is older than these books
 CREATE TABLE accepted_before (
@@ -703,4 +811,22 @@ BEGIN
             + CASE NEW.status WHEN 'completed' THEN NEW.amount_sats ELSE 0 END,
         last_payment_at = CASE NEW.status WHEN 'completed' THEN NEW.completed_at ELSE last_payment_at END
     WHERE machine_id = NEW.machine_id AND lp_id = NEW.lp_id;
+END;
+
+-- What LPs' books say lies in the bays. A cash-out that is refunded took nothing off any LP.
+CREATE TRIGGER deposits_explain AFTER UPDATE OF status ON deposits WHEN OLD.status <> NEW.status AND NEW.status = 'confirmed'
+BEGIN
+    INSERT INTO boxes (machine_id, explained_minor) VALUES (NEW.machine_id, NEW.amount_minor)
+    ON CONFLICT (machine_id) DO UPDATE SET explained_minor = explained_minor + excluded.explained_minor;
+END;
+
+CREATE TRIGGER settlements_explain AFTER UPDATE OF status, fiat_minor ON settlements
+WHEN NEW.tx_type = 'cash_out'
+     AND CASE WHEN OLD.status IN ('unverified', 'rejected', 'refunded') THEN 0 ELSE OLD.fiat_minor END
+      <> CASE WHEN NEW.status IN ('unverified', 'rejected', 'refunded') THEN 0 ELSE NEW.fiat_minor END
+BEGIN
+    INSERT INTO boxes (machine_id, explained_minor) VALUES (NEW.machine_id,
+        CASE WHEN OLD.status IN ('unverified', 'rejected', 'refunded') THEN 0 ELSE OLD.fiat_minor END
+        - CASE WHEN NEW.status IN ('unverified', 'rejected', 'refunded') THEN 0 ELSE NEW.fiat_minor END)
+    ON CONFLICT (machine_id) DO UPDATE SET explained_minor = explained_minor + excluded.explained_minor;
 END;

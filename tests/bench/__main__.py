@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from bot import logs
-from tests.bench import flood, lists, orders, paying, planning
+from tests.bench import flood, lists, machines, orders, paying, planning
 from tests.bench.limits import Limits
 
 
@@ -22,6 +22,7 @@ async def main(names: list[str]) -> int:
         "planning": planning.measure,
         "paying": paying.measure,
         "orders": partial(orders.measure, limits),
+        "machines": partial(machines.measure, limits),
         "lists": partial(lists.measure, limits),
         "flood": partial(flood.measure, limits),
     }

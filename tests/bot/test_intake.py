@@ -14,6 +14,7 @@ import pytest
 
 from bot.intake import Intake
 from bot.nostr import Keys, make_direct, wrap_dm
+from bot.query import Subscription
 from bot.questions import Questions
 from bot.workers.wakeup import Bells
 from handlers.context import Live
@@ -26,6 +27,23 @@ FAST, SLOW = "wss://fast.example", "wss://slow.example"
 
 
 @dataclass
+class Ears:
+    """Relays that bring nothing by themselves."""
+
+    behind: set[str] = field(default_factory=set)
+    asked: dict[str, Subscription] = field(default_factory=dict)
+
+    def catching_up(self) -> set[str]:
+        return self.behind
+
+    def subscribe(self, subscription: Subscription) -> None:
+        self.asked[subscription.name] = subscription
+
+    def unsubscribe(self, name: str) -> None:
+        del self.asked[name]
+
+
+@dataclass
 class Ear:
     """An intake at work, and the relays that catch up."""
 
@@ -34,7 +52,11 @@ class Ear:
     bot: Keys
     boss: Keys
     now: int
-    catching_up: set[str] = field(default_factory=set)
+    relays: Ears
+
+    @property
+    def catching_up(self) -> set[str]:
+        return self.relays.behind
 
     def hear(self, order: str, url: str, *, ago: int = 0, sealed: bool = False) -> None:
         make = (lambda *said: wrap_dm(*said)[0]) if sealed else make_direct
@@ -56,7 +78,7 @@ async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
     bot, boss, clock = Keys.generate(), Keys.generate(), MovableClock()
     db = await open_fresh(tmp_path / "books.db")
     settings = replace(SETTINGS, bot_pubkey=bot.public_key, operators=frozenset({boss.public_key}))
-    catching_up: set[str] = set()
+    relays = Ears()
     intake = Intake(
         db,
         bot,
@@ -66,10 +88,10 @@ async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
         policy=lambda: pytest.fail("nothing is reported here"),
         settings=lambda: settings,
         live=lambda: Live((), frozenset(), clock.now()),
-        catching_up=lambda: catching_up,
+        relays=lambda: relays,
     )
     task = asyncio.create_task(intake.run())
-    yield Ear(intake, db, bot, boss, clock.now(), catching_up)
+    yield Ear(intake, db, bot, boss, clock.now(), relays)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -79,7 +101,7 @@ async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
 async def test_what_a_relay_kept_waits_until_the_relay_is_through(ear: Ear) -> None:
     """Of orders of one second the relay gives the last one first. What is said live meanwhile is said after them, at
     whichever relay it comes."""
-    ear.catching_up |= {FAST, SLOW}
+    ear.catching_up.update({FAST, SLOW})
     ear.hear("resume", SLOW, ago=30)
     ear.hear("pause", SLOW, ago=30)
     ear.hear("pause", SLOW, ago=40, sealed=True)
@@ -95,7 +117,7 @@ async def test_what_a_relay_kept_waits_until_the_relay_is_through(ear: Ear) -> N
 @pytest.mark.parametrize("order", ["pause", "freeze ana", '{"method": "pause"}'])
 async def test_what_asks_that_less_be_paid_counts_before_its_turn(ear: Ear, order: str) -> None:
     """Another relay is not through: nothing new is paid until it has been acted on."""
-    ear.catching_up |= {FAST, SLOW}
+    ear.catching_up.update({FAST, SLOW})
     ear.hear("resume", FAST, ago=10)
     await asyncio.sleep(0.12)
     assert not ear.intake.holds_a_brake()

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 from unittest import mock
 
+from bot.alerts import Service
 from bot.payees import PayeeWallets
 from bot.relays import Relays
 from bot.wallet_wire import WalletWire
@@ -29,6 +30,7 @@ OWNERS: dict[str, tuple[type, ...]] = {
     "publish": (Relays, WalletWire, WalletClient),
     "publish_to": (Relays,),
     "get_json": (GuardedHttp,),
+    "deliver": (Service,),
     "lookup_invoice": (WalletClient,),
     "list_transactions": (WalletClient,),
     "get_balance": (WalletClient,),

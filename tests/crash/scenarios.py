@@ -16,8 +16,8 @@ from typing import Any, Final
 from bot.clock import SystemClock
 from bot.nostr import Keys, wrap_dm
 from handlers import holding
-from storage import holds, lps
-from storage.db import Database
+from storage import holds, lps, outbox
+from storage.db import Database, Tx
 from tests.crash.atm import STORED_KIND, Atms, report
 from tests.crash.nursery import Child, Nursery
 from tests.crash.points import LAST_WORDS
@@ -288,6 +288,19 @@ async def _payee_wallets(stage: Stage) -> None:
         await db.close()
 
 
+async def _tells(stage: Stage) -> None:
+    """The machine says how much cash is left, in public and to its operator; then somebody buys."""
+    keys: Keys = stage.shop.atm
+    number = len(stage.sales)
+    at = stage.now() + number  # later than what it said in its life before, though that was a moment ago
+    state = {"v": 1, "positions": {"1": {"denomination": 20, "count": 1_000 - number}}}
+    d = f"bitspire-cassettes-state:{keys.public_key}"
+    sealed = keys.cipher().nip44_encrypt(stage.shop.bot.public_key, json.dumps(state))
+    for tags, content in (([["d", d], ["p", stage.shop.bot.public_key]], sealed), ([["d", ""]], '{"cash_out": true}')):
+        await stage.place.atms.link.publish(keys.cipher().sign(30_078, tags, content, at))
+    await stage.sell()
+
+
 def _order(text: str) -> Act:
     async def act(stage: Stage) -> None:
         await stage.sell()
@@ -321,7 +334,56 @@ async def _never_paid_from(stage: Stage) -> None:
     await stage.sell()
     with closing(sqlite3.connect(stage.shop.database_path)) as raw, raw:
         raw.execute("UPDATE wallets SET searched_from = NULL")
-        raw.execute("DELETE FROM told WHERE cause LIKE 'unseen %'")
+        raw.execute("DELETE FROM meta WHERE key LIKE 'unseen %'")
+
+
+async def _lost(stage: Stage) -> None:
+    """One of the bot's own events was published, and no relay has it any more."""
+    await stage.sell()
+    keys: Keys = stage.shop.bot
+    d = f"satmachine:balance:{Keys.generate().public_key}"
+
+    def publish(tx: Tx) -> None:
+        outbox.put_replaceable(tx, kind=30_078, d=d, tags=[], content="", encrypt_to=None, now=stage.now())
+        for each in outbox.due(tx, stage.now(), 1_000):
+            if each.coordinate == outbox.coordinate_of(30_078, d, None):
+                outbox.sign_once(
+                    tx,
+                    each,
+                    stage.now(),
+                    lambda at: json.dumps(keys.cipher().sign(30_078, [("d", d)], "", at).to_dict()),
+                )
+                outbox.done(tx, each.id)
+
+    db = await Database.open(stage.shop.database_path)
+    try:
+        await db.write(publish)
+    finally:
+        await db.close()
+
+
+async def _unknown(stage: Stage) -> None:
+    """Nobody has been told of the machine, so far as the books say."""
+    await stage.sell()
+    with closing(sqlite3.connect(stage.shop.database_path)) as raw, raw:
+        for table in ("published", "outbox"):
+            raw.execute(f"DELETE FROM {table} WHERE coordinate LIKE '30078:bitspire-card:%'")
+
+
+async def _full_disk(stage: Stage) -> None:
+    """As the configuration sees it. Of two services that are to hear of it one takes what it is told."""
+    user, host = stage.shop.addresses[stage.shop.partner].split("@")
+    urls = [f"json://{host}/.well-known/lnurlp/{user}?method=GET", "json://127.0.0.1:1"]
+    path = stage.shop.config_path
+    path.write_text(f"{path.read_text()}\n[alerts]\nurls = {json.dumps(urls)}\ndisk_low_mb = 1000000000\n")
+
+
+async def _nobody_knows(stage: Stage) -> None:
+    """What is wrong was never noticed, so far as the books say."""
+    await stage.sell()
+    with closing(sqlite3.connect(stage.shop.database_path)) as raw, raw:
+        for table in ("alarms", "alerts"):
+            raw.execute(f"DELETE FROM {table}")
 
 
 async def _reads_elsewhere(stage: Stage) -> None:
@@ -483,7 +545,15 @@ SCENARIOS: Final = (
     Scenario("rows without a state", ("proof.list",), trouble="stateless"),
     Scenario("a fault when a receipt is signed", ("outbox.fault",), trouble="faulty_publisher"),
     Scenario("relays that refuse", ("outbox.put_off",), trouble="refused_events"),
+    Scenario(
+        "something is wrong",
+        ("alarms", "alerts.deliver", "alerts.done", "alerts.put_off"),
+        prepare=_full_disk,
+        before=_nobody_knows,
+        trouble="often_watching",
+    ),
     Scenario("housekeeping", ("house.cleaning",), trouble="often_cleaning"),
+    Scenario("a machine tells of itself", ("intake.machine",), before=_tells),
     Scenario(
         "orders",
         ("intake.order", "outbox.publish.answer", "outbox.done.answer"),
@@ -554,6 +624,8 @@ SCENARIOS: Final = (
         options={"policy": AGED},
         fast=True,
     ),
+    Scenario("a relay that has lost an event", ("own_events.given_again",), before=_lost),
+    Scenario("machines that everybody may know", ("public_face",), before=_unknown, options={"public": True}),
     Scenario("a rule of the books is broken", ("audit.hold",), trouble="broken_rule", mend=_lift),
     Scenario(
         "a wallet without a list",

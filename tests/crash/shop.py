@@ -116,9 +116,10 @@ async def open_shop(
     policy: Mapping[str, Any] | None = None,
     wallet: Mapping[str, Any] | None = None,
     fixed_mode: Mapping[str, Any] | None = None,
+    public: bool = False,
 ) -> Shop:
     """Makes all of it. `payouts`, `policy`, `wallet` and `fixed_mode` are keys of those sections of the
-    configuration."""
+    configuration; `public` is `nostr.public_machines`."""
     _make(directory)
     connection = await world.call("wallet", account=f"{name}.atm", personality=personality, **(options or {}))
     bot, atm, operator = Keys.generate(), Keys.generate(), Keys.generate()
@@ -130,7 +131,7 @@ async def open_shop(
         (directory / file).chmod(0o600)
     sections: dict[str, Mapping[str, Any]] = {
         "identity": {"key": "file:operator.nsec"},
-        "nostr": {"relays": [world.relay_url], "publish_profile": False},
+        "nostr": {"relays": [world.relay_url], "publish_profile": False, "public_machines": public},
         "roles": {"operators": [operator.public_key]},
         # With some profiles a lost request is never made again, and what is killed here must be done within seconds.
         "wallets.main": {"uri": "file:main.nwc", "profile": "unknown", **(wallet or {})},

@@ -14,16 +14,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeGuard
 
-from bot.intake import SETTLEMENT_KINDS
+from bot.intake import OWN_KINDS, SETTLEMENT_KINDS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COMMIT: Final = "write"
 EFFECTS: Final = frozenset(
-    {COMMIT, "publish", "publish_to", "get_json"}
+    {COMMIT, "publish", "publish_to", "get_json", "deliver"}
     | {"lookup_invoice", "list_transactions", "get_balance", "get_info", "make_invoice"}
 )
 """Methods. Whatever else leaves the process goes through one of them."""
-NOT_THE_DAEMON: Final = ("bot/demo/", "bot/commands/", "bot/cli.py")
+NOT_THE_DAEMON: Final = ("bot/atm/", "bot/demo/", "bot/commands/", "bot/cli.py")
 
 Where = tuple[str, str, str]
 """File, function, and which effect is called there."""
@@ -53,6 +53,8 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/wallets.py", "Wallet.publish_and_wait", "publish"): ("pay.publish",),
     ("bot/wallets.py", "Wallet._book_answer", "write"): ("pay.answer",),
     ("bot/wallets.py", "Wallet._book_notification", "write"): ("pay.notification",),
+    ("bot/workers/alerting.py", "Alerting._tell", "deliver"): ("alerts.deliver",),
+    ("bot/workers/alerting.py", "Alerting._tell", "write"): ("alerts.done", "alerts.put_off"),
     ("bot/workers/auditor.py", "Auditor.run", "write"): ("audit.watch",),
     ("bot/workers/auditor.py", "Auditor._look", "write"): ("audit.look",),
     ("bot/workers/auditor.py", "Auditor._hold", "write"): ("audit.hold",),
@@ -62,6 +64,7 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/workers/fitness.py", "Fitness._see", "write"): ("fitness.offer",),
     ("bot/workers/fixed_times.py", "FixedTimes.look", "write"): ("fixed_times",),
     ("bot/workers/own_events.py", "OwnEvents._compare", "write"): ("own_events.compared",),
+    ("bot/workers/own_events.py", "OwnEvents._give_back", "publish"): ("own_events.given_again",),
     ("bot/workers/payer.py", "Payer._search", "write"): ("past.searched", "past.unseen"),
     ("bot/workers/payer.py", "Payer._prepare_or_give_up", "write"): ("leg.fault",),
     ("bot/workers/payer.py", "Payer._prepare", "write"): ("leg.open", "leg.bad_invoice", "leg.ready"),
@@ -70,6 +73,7 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/workers/prover.py", "Prover._prove", "write"): ("proof.told_unverified", "proof.apply"),
     ("bot/workers/prover.py", "Prover._ask_wallet", "lookup_invoice"): ("proof.lookup",),
     ("bot/workers/prover.py", "Prover._ask_wallet", "list_transactions"): ("proof.list",),
+    ("bot/workers/public_face.py", "PublicFace.look", "write"): ("public_face",),
     ("bot/workers/publisher.py", "Publisher._work", "write"): ("outbox.fault",),
     ("bot/workers/publisher.py", "Publisher._publish", "publish_to"): ("outbox.to_reader",),
     ("bot/workers/publisher.py", "Publisher._publish", "publish"): ("outbox.publish",),
@@ -96,6 +100,7 @@ SITES: Final[Mapping[Where, tuple[str, ...]]] = {
     ("bot/workers/scanner.py", "Scanner.scan", "list_transactions"): ("scan.list",),
     ("bot/workers/scanner.py", "Scanner.scan", "write"): ("scan.book",),
     ("bot/workers/views.py", "Views.run", "write"): ("views",),
+    ("bot/workers/watchman.py", "Watchman.look", "write"): ("alarms",),
     ("nwc/client.py", "WalletClient.publish", "publish"): ("request.pay",),
     ("nwc/client.py", "WalletClient.request", "publish"): ("request.read",),
     ("nwc/lnurl.py", "fetch_invoice", "get_json"): ("payee.terms", "payee.invoice"),
@@ -113,6 +118,11 @@ def _settlement(frame: FrameType) -> bool:
     return frame.f_locals["event"].kind in SETTLEMENT_KINDS
 
 
+def _own(frame: FrameType) -> bool:
+    """What a machine says of itself."""
+    return frame.f_locals["event"].kind in OWN_KINDS
+
+
 def _answered(frame: FrameType) -> bool:
     """An order whose question was answered is handled once more by a function of that name."""
     caller = frame.f_back
@@ -122,7 +132,8 @@ def _answered(frame: FrameType) -> bool:
 MEANINGS: Final[Mapping[str, Mapping[str, Callable[[FrameType], bool]]]] = {
     "intake": {
         "intake.settlement": _settlement,
-        "intake.order": lambda frame: not _settlement(frame) and not _answered(frame),
+        "intake.machine": _own,
+        "intake.order": lambda frame: not _settlement(frame) and not _own(frame) and not _answered(frame),
         "intake.answered_order": _answered,
     },
     "outbox.publish": {

@@ -18,7 +18,7 @@ from bot.clock import SystemClock
 from bot.delivery import PublishResult
 from bot.relays import Relays
 from bot.timings import Timings
-from bot.workers import auditor, fitness, payer, prover, reconciling
+from bot.workers import auditor, fitness, payer, prover, reconciling, watchman
 from bot.workers.payer import Payer
 from bot.workers.prover import Prover
 from bot.workers.publisher import Publisher
@@ -138,9 +138,14 @@ def _refused_events() -> None:
     mock.patch.object(Relays, "publish", publish).start()
 
 
+def _often_watching() -> None:
+    mock.patch.multiple(watchman, LOOK_SECONDS=2 * SOON_SECONDS, REST_SECONDS=SOON_SECONDS).start()
+
+
 TROUBLES: dict[str, Callable[[], None]] = {
     "often_cleaning": _often_cleaning,
     "often_comparing": _often_comparing,
+    "often_watching": _often_watching,
     "curious": _curious,
     "impatient": _impatient,
     "hasty": _hasty,

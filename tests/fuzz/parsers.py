@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,13 @@ from handlers.commands import registry
 from handlers.commands.grammar import bind
 from handlers.envelope import open_envelope
 from handlers.roles import Role
+from handlers.wire.bad_event import BadEvent
+from handlers.wire.beacon import MAX_CHARS as BEACON_CHARS
+from handlers.wire.beacon import parse_beacon
+from handlers.wire.cassettes import is_cassettes, parse_cassettes, read_dispensed
 from handlers.wire.settlement import BadSettlement, parse_settlement
+from handlers.wire.telemetry import parse_telemetry
+from ledger.cash import MOST_CASH, Bay, dispense
 from ledger.decide.landing import LandingPolicy, land
 from ledger.errors import Refusal
 from ledger.fees import FeeRates
@@ -363,6 +370,66 @@ def settlement(data: bytes) -> None:
     if landing.reason is None:
         assert report.wire_sats > 0
         assert abs(landing.fees.fee_mismatch_sats) <= report.fee_sats
+
+
+@chief
+def beacon(data: bytes) -> None:
+    """What a machine says of itself in public: what is kept of it can be shown and stored."""
+    try:
+        read = parse_beacon(text(data))
+    except BadEvent as bad:
+        _counted(bad)
+        return
+    kept = json.dumps(read.fields, allow_nan=False, ensure_ascii=False).encode()
+    assert len(kept) <= 2 * BEACON_CHARS
+    assert not read.fields.keys() & set(read.dropped)
+    for value in read.fields.values():
+        assert not isinstance(value, str) or not set(value) & _ODD_CHARACTERS
+
+
+@parser
+def telemetry(data: bytes) -> None:
+    """What a machine says of itself to its operator."""
+    try:
+        body = parse_telemetry(text(data))
+    except BadEvent as bad:
+        _counted(bad)
+        return
+    assert isinstance(json.loads(body.encode()), dict)
+
+
+@chief
+def cassettes(data: bytes) -> None:
+    """What a machine says of its bays: all of it is within bounds, or none is taken."""
+    try:
+        found = parse_cassettes(text(data))
+    except BadEvent as bad:
+        _counted(bad)
+        return
+    assert is_cassettes(text(data))
+    positions = [each.position for each in found]
+    assert positions == sorted(set(positions))
+    assert set(positions) <= set(range(1, 65))
+    assert all(1 <= each.denomination <= 10**9 and 0 <= each.notes <= 10**6 for each in found)
+    assert sum(each.amount for each in found) <= MOST_CASH
+
+
+@chief
+def dispensed(data: bytes) -> None:
+    """The notes of a cash-out: what bays are believed to have given is in them, and adds up."""
+    said = read_dispensed(text(data))
+    bays = [Bay(1, 20, 5, 20, 5), Bay(2, 50, 2, 50, 2), Bay(3, 20, 0, 20, 0)]
+    change = dispense(bays, 10_000, 100, said)
+    counts = {bay.position: bay.count for bay in bays}
+    assert all(0 < -each.notes <= counts[each.position] for each in change.notes)
+    assert -sum(each.amount for each in change.notes) * 100 + change.unplaced_minor >= 10_000
+    assert 0 <= change.unplaced_minor <= MOST_CASH * 100
+
+
+def _counted(bad: BadEvent) -> None:
+    """By a plain word of ours; what is wrong is fit for a log."""
+    assert re.fullmatch("[a-z_]+", bad.reason)
+    assert not set(plain(str(bad))) & _ODD_CHARACTERS
 
 
 # --- wallets ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from handlers import distribution
+from handlers import cash, distribution
 from handlers.context import Answer, Ask, Live, Message, Question, Relay, Settings
 from handlers.fixed_mode import FixedMode
 from handlers.orders import handle
@@ -263,6 +263,7 @@ class Desk:
             settlements.set_proof(tx, stored.id, "settled", self.now, None)
             settlements.set_status(tx, stored.id, SettlementStatus.PENDING, self.now)
             journal.append(tx, books.settlement_accepted(stored), self.now)
+            cash.proven(tx, stored, who=machine.pubkey, now=self.now)
             return stored.id
 
         return await self.tx(work)

@@ -33,6 +33,8 @@ from nwc.requests import SignedRequest
 from storage import attempts, machines, settlements
 from storage.db import Tx
 from storage.witness import Witness
+from tests.handlers.alarms.looking import look
+from tests.handlers.atm import Atm
 from tests.handlers.desk import ANA, ATM, ATM2, BEN, BOSS, EVE, LIVE, SUPER, WELL, Desk, key
 from tests.handlers.till import Till, report
 from tests.ledger.build import hash_of
@@ -69,6 +71,7 @@ class Happenings:
         self._newest: tuple[dict[str, Any], str] | None = None
         """What was reported last, and by which machine's key."""
         self._unexplained: str | None = None
+        self._atm = Atm(desk)
 
     async def happen(self, line: str) -> None:
         """Raises ValueError for what nobody knows how to make happen."""
@@ -129,6 +132,34 @@ class Happenings:
         said = await self.desk.told(BOSS, " ".join(order))
         if code := re.search(r"confirm ([A-Z2-9]{6})", said):
             await self.desk.told(BOSS, f"confirm {code[1]}")
+
+    # --- what machines tell of themselves ----------------------------------------------------------------------------
+
+    async def cassettes(self, *bays: str) -> None:
+        """Sintra reports its bays: `1=20x180` for 180 notes of 20 in the first one."""
+        held = (re.fullmatch(r"(\d+)=(\d+)x(\d+)", each) for each in bays)
+        await self._atm.state({int(each[1]): (int(each[2]), int(each[3])) for each in held if each is not None})
+
+    async def beacon(self, level: str = "ok") -> None:
+        said = {"model": "Sintra 3", "version": "1.2.0", "cash_in": True, "cash_out": True, "cash_level": level}
+        await self._atm.beacon({**said, "fees": {"cash_in": "0.05", "cash_out": "0.09"}})
+        await self._atm.telemetry({"uptime": 86_400})
+
+    async def quiet(self, minutes: str) -> None:
+        """Sintra says nothing for so long, and the watchman looks."""
+        await self.desk.tx(lambda tx: machines.seen(tx, 1, self.desk.now))
+        self.desk.now += int(minutes) * 60
+        await look(self.desk)
+
+    async def still(self, minutes: str) -> None:
+        """So much time passes, and the watchman looks."""
+        self.desk.now += int(minutes) * 60
+        await look(self.desk)
+
+    async def heard(self) -> None:
+        """Sintra says something, and the watchman looks."""
+        await self.desk.tx(lambda tx: machines.seen(tx, 1, self.desk.now))
+        await look(self.desk)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

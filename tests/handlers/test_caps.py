@@ -11,6 +11,7 @@ from handlers import payment
 from handlers.payment import Go, PaymentPolicy
 from ledger.states import AttemptState, EvidenceClass, LegStatus
 from storage import attempts, legs
+from tests.handlers.alarms.looking import look
 from tests.handlers.desk import ANA, BOSS, Desk
 from tests.handlers.till import POLICY, Till
 
@@ -139,11 +140,16 @@ async def test_a_cap_is_news_again_after_an_hour_without_it(owed: Till) -> None:
     for _ in range(5):
         owed.advance(300)
         assert await owed.open(4) is Go.LATER
+        await look(owed.desk)
     assert len([text for text in await owed.told() if "an hour" in text]) == 1
-    owed.advance(7_200)
+    owed.policy = capped("hour", 0)
+    await owed.paid(4, 4)
+    await look(owed.desk)
+    assert "Over: Wallet main is at a cap of 80,000 sats." in await owed.told()
+    owed.advance(3_600)
     await owed.sent(1, 1)
-    owed.policy = capped("hour", 27_000)
-    assert await owed.open(4) is Go.LATER
+    owed.policy = capped("hour", 7_999)
+    assert await owed.open(2) is Go.LATER
     assert len([text for text in await owed.told() if "an hour" in text]) == 2
 
 

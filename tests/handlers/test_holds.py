@@ -140,7 +140,11 @@ async def test_what_was_accepted_and_held_again_is_news_when_it_breaks(owed: Til
     async def checked(violations: list[Violation]) -> None:
         by_itself = check == "by itself"
         await owed.desk.tx(
-            lambda tx: holding.checked(tx, violations) if by_itself else holding.recheck(tx, violations, owed.now)
+            lambda tx: (
+                holding.checked(tx, violations, {BOSS}, owed.now)
+                if by_itself
+                else holding.recheck(tx, violations, owed.now)
+            )
         )
 
     assert await hold("the journal has 5, it must be 6")
@@ -156,7 +160,7 @@ async def test_what_was_accepted_and_held_again_is_news_when_it_breaks(owed: Til
 async def test_a_check_by_itself_lifts_no_hold(owed: Till) -> None:
     broken = [Violation("account", "assets:wallet:main", "the journal has 5, it must be 6")]
     await owed.desk.tx(lambda tx: holding.hold_books(tx, broken, {BOSS}, owed.now))
-    await owed.desk.tx(lambda tx: holding.checked(tx, []))
+    await owed.desk.tx(lambda tx: holding.checked(tx, [], {BOSS}, owed.now))
     assert (await owed.desk.ask(BOSS, "status"))["holds"][0]["count"] == 1
 
 
@@ -171,14 +175,15 @@ async def test_a_damaged_file_is_lifted_until_the_next_check(owed: Till) -> None
 
 
 async def test_a_check_that_takes_too_long_is_told_once(owed: Till) -> None:
-    """Payments wait for it, so somebody must know; it is news again after a check that came to its end."""
+    """Payments wait for it, so somebody must know; it is news again after a check that came to its end, which is told,
+    too."""
     for after, told in ((None, 1), (None, 1), ([], 2)):
         if after is not None:
-            await owed.desk.tx(lambda tx, after=after: holding.checked(tx, after))  # type: ignore[misc]
+            await owed.desk.tx(lambda tx, after=after: holding.checked(tx, after, {BOSS}, owed.now))  # type: ignore[misc]
         await owed.desk.tx(lambda tx: holding.unchecked(tx, {BOSS}, owed.now))
-        assert [text.splitlines()[1][:40] for text in await owed.told()] == [
-            "Nothing new is paid until it is checked."
-        ] * told
+        texts = await owed.told()
+        assert len([text for text in texts if "Nothing new is paid until it is checked." in text]) == told
+        assert len([text for text in texts if text.startswith("Over: ")]) == told - 1
 
 
 async def test_a_hold_of_another_kind_is_not_lifted_by_resume(owed: Till) -> None:

@@ -22,6 +22,8 @@ SHORT_FORMS = {
     "estado": "status",
     "pendientes": "worklist",
     "idioma": "prefs set",
+    "alarmas": "alarm list",
+    "resumen": "digest",
 }
 
 

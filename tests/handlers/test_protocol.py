@@ -8,11 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from handlers import public_face
 from handlers.envelope import open_envelope
+from handlers.public_face import Face
 from handlers.wire import receipt
+from handlers.wire.beacon import parse_beacon
+from handlers.wire.cassettes import parse_cassettes
 from handlers.wire.settlement import parse_settlement
 from ledger import views
 from ledger.errors import Code
+from storage import beacons
+from storage.beacons import Beacon
 from tests.handlers.desk import BOSS, SUPER, Desk
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -53,6 +59,17 @@ async def test_receipt_and_fee_config_look_as_the_bot_makes_them(desk: Desk) -> 
     assert (json.loads(stored["content"]), stored["expires_in"]) == (example, 7 * 86_400)
 
 
+async def test_a_machine_card_looks_as_the_bot_makes_it(desk: Desk) -> None:
+    [card] = examples("Machine card and status")
+    await desk.ask(SUPER, "platform.set", cash_out_fee="3%")
+    await desk.with_machine()
+    await desk.ask(BOSS, "machine.set", machine="sintra", location="Plaza Central")
+    said = {"cash_in": True, "cash_out": True, "cash_level": "ok", "geo": "9fxe2s", "location": "somewhere"}
+    await desk.tx(lambda tx: beacons.put(tx, 1, Beacon("ab" * 32, desk.now, desk.now, said)))
+    made = await desk.tx(lambda tx: public_face.news(tx, Face(shown=True, silent_seconds=60), desk.now))
+    assert [json.loads(each.content) for each in made if each.kind == 30_078] == [card]
+
+
 def test_worklist_and_balance_look_as_the_bot_makes_them() -> None:
     [worklist], [balance] = examples("Worklist"), examples("LP balance")
     [item] = worklist["buckets"]["errored"]
@@ -84,3 +101,12 @@ async def test_orders_and_answers_look_as_they_are(desk: Desk) -> None:
             assert result["result"].items() <= {**answer["result"], "id": "D7"}.items()
     assert error["error"].keys() == {"code", "message", "field"}
     assert Code(error["error"]["code"]) is Code.NOT_ONBOARDED
+
+
+def test_a_machine_may_say_what_the_page_says() -> None:
+    [beacon], [cassettes] = examples("Beacon"), examples("Cassette state and cassette config")
+    read = parse_beacon(json.dumps(beacon))
+    assert (read.fields.keys(), read.dropped) == (beacon.keys(), ())
+    rows = re.findall(r"^\| (`[^|]*) \|", section("Beacon"), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(beacon)
+    assert [each.notes for each in parse_cassettes(json.dumps(cassettes))] == [180, 175]

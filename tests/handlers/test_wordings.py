@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from handlers import fixed_mode, holding, missing_reports, past, reconciliation, relay_trouble, replies, wallet_trouble
+from handlers.alarms import telling
 from handlers.context import Relay
 from handlers.fixed_mode import FixedMode
 from handlers.payment import Go
 from handlers.reconciliation import Difference, Reconciliation
 from handlers.relay_trouble import Silence
+from ledger.alarms import Alarm, Cause, Change, Tell
 from ledger.facts import Violation
 from ledger.states import AttemptState, EvidenceClass
 from nwc.evidence import Listing
@@ -63,6 +65,15 @@ async def _seldom(till: Till) -> None:
     await _begins_anew(till)
     await _is_restored(till)
     await _comes_and_goes(till)
+    await _goes_wrong_all_at_once(desk)
+
+
+async def _goes_wrong_all_at_once(desk: Desk) -> None:
+    facts = [
+        {"deposit": f"D{n}", "amount": "9", "currency": "GTQ", "lp": "ana", "machine": "a", "at": 0} for n in range(5)
+    ]
+    many = [Alarm(n, Cause.DEPOSIT_PENDING, f"D{n}", each, "", desk.now, desk.now) for n, each in enumerate(facts)]
+    await desk.tx(lambda tx: telling.tell(tx, [Change(each, Tell.NEW) for each in many], {BOSS}, desk.now))
 
 
 async def _comes_and_goes(till: Till) -> None:

@@ -12,6 +12,7 @@ from ledger import invariants
 from ledger.decide.attempt import Seen
 from ledger.facts import (
     AttemptFacts,
+    CashFacts,
     CreditFacts,
     DepositFacts,
     EnrolmentFacts,
@@ -25,6 +26,7 @@ from ledger.facts import (
 from ledger.invariants import (
     State,
     _reachable,
+    check_cash,
     check_changes,
     check_credits,
     check_enrolment,
@@ -235,6 +237,42 @@ def test_two_requests_that_live_together() -> None:
     first = request(1)
     assert attempt_with(attempt(), request(2, created_at=T + 600, expires_at=T + 900), first) == []
     assert attempt_with(attempt(), request(2, created_at=T + 599, expires_at=T + 900), first) == ["one_live_request"]
+
+
+# -- cash --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "cash", "wrong"),
+    [
+        (settlement(), {"cash_minor": 200_000, "cash_due": True}, []),
+        (settlement(), {"cash_minor": None}, []),
+        (settlement(), {"cash_minor": None, "cash_due": True}, ["cash_not_moved"]),
+        (settlement(), {"cash_minor": 400_000}, ["cash_moved"]),
+        (settlement(), {"cash_minor": 199_999}, ["cash_moved"]),
+        (settlement(), {"cash_minor": 0}, ["cash_moved"]),
+        (settlement(), {"cash_minor": 202_000, "notes_named": True}, []),
+        (settlement(), {"cash_minor": 199_000, "notes_named": True}, ["cash_moved"]),
+        (scaled(), {"cash_minor": 100_000, "notes_named": True}, []),
+        (scaled(), {"cash_minor": 200_000, "notes_named": True}, ["cash_moved"]),
+        (settlement(status=S.REFUNDED), {"cash_minor": 0}, []),
+        (settlement(status=S.REFUNDED), {"cash_minor": 200_000}, []),
+        (settlement(status=S.REFUNDED), {"cash_minor": 1}, ["cash_moved"]),
+        (scaled(status=S.REFUNDED), {"cash_minor": 0}, ["cash_moved"]),
+        (settlement(status=S.UNVERIFIED), {"cash_minor": None, "cash_due": True}, []),
+        (settlement(status=S.REJECTED), {"cash_minor": 200_000}, ["cash_before_proof"]),
+        (cash_in(), {"cash_minor": 200_000}, []),
+        (cash_in(), {"cash_minor": -200_000}, ["cash_moved"]),
+    ],
+)
+def test_what_is_proven_moves_its_cash_once(made: Settlement, cash: dict[str, Any], wrong: list[str]) -> None:
+    found = names(check_settlement(SettlementFacts(made, (), **cash)))
+    assert [name for name in found if name.startswith("cash")] == wrong
+
+
+def test_cash_is_the_sum_of_what_moved_it() -> None:
+    good, bad = CashFacts(1, "bay 1", 5, 5), CashFacts(2, "box", 5, 4)
+    assert list(check_cash([good, bad])) == [Violation("cash_sum", "m2", "box: 5 is stored, it must be 4")]
 
 
 # -- 2: settlements ----------------------------------------------------------------------------------------------------

@@ -39,6 +39,15 @@ class Forked:
         out, err, _ = await asyncio.gather(self.stdout.read(), self.stderr.read(), self.wait())
         return out, err
 
+    def type_line(self, text: str) -> None:
+        """One more line of its standard input, which stays open."""
+        self._typing.write(f"{text}\n".encode())
+        self._typing.flush()
+
+    def stop(self) -> None:
+        """Asks it to end, as the system does (SIGTERM)."""
+        os.kill(self.pid, signal.SIGTERM)
+
     async def wait(self) -> int:
         if self.returncode is None:
             self.returncode = int(await self._end.read())
@@ -117,6 +126,7 @@ def _serve_one(request: dict[str, Any], streams: Sequence[int], end: int) -> NoR
 
 def _import_everything() -> None:
     import bot.commands.atm
+    import bot.commands.atm_run
     import bot.commands.check
     import bot.commands.demo
     import bot.commands.init

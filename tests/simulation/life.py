@@ -21,7 +21,7 @@ from bot.inbox import Pulse
 from bot.pool import RelayState
 from bot.timings import Timings
 from bot.wiring import Secrets
-from bot.workers import auditor, fitness, payer, publisher, views
+from bot.workers import auditor, fitness, payer, publisher, views, watchman
 from nwc import bolt11
 from nwc.event import Event
 from nwc.uri import WalletUri
@@ -364,6 +364,7 @@ def simulated(clockwork: Clockwork) -> Iterator[None]:
         mock.patch("os.fdatasync"),
         mock.patch.object(auditor, "LOOK_SECONDS", 5.0),
         mock.patch.object(fitness, "LOOK_SECONDS", 60.0),
+        mock.patch.object(watchman, "REST_SECONDS", 3_600.0),
         mock.patch.object(views, "GATHER_SECONDS", 30.0),
         mock.patch.object(payer, "RETRY_SECONDS", 15),
     ):

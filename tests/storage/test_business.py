@@ -137,13 +137,12 @@ async def test_a_rotated_connection(database: Database) -> None:
         wallets.set_balance(tx, "main", 5_000, 5)
         wallets.set_scanned(tx, "main", 9)
         assert wallets.pause(tx, "main", "revoked", 0, 10)
-        wallets.set_told(tx, "main", 10)
 
         again = meet(KEY, KEY, 20)
-        assert (again.paused_reason, again.pauses, again.told_at, again.connected_at) == ("revoked", 1, 10, 1)
+        assert (again.paused_reason, again.pauses, again.connected_at) == ("revoked", 1, 1)
 
         rotated = meet(KEY, OTHER, 30)
-        assert (rotated.paused_reason, rotated.paused_at, rotated.pauses, rotated.told_at) == (None, None, 0, None)
+        assert (rotated.paused_reason, rotated.paused_at, rotated.pauses) == (None, None, 0)
         assert (rotated.profile, rotated.balance_msat, rotated.scanned_until) == (WalletProfile.LNBITS, 5_000, 9)
         assert (rotated.created_at, rotated.connected_at) == (1, 30)
 

@@ -10,6 +10,7 @@ import pytest
 from storage import export
 from storage.db import Tx
 from storage.export import OWN_SHEETS, SHEETS, Row, Wanted
+from tests.handlers.atm import TWENTIES, Atm
 from tests.handlers.conftest import desk, owed, till
 from tests.handlers.desk import Desk
 from tests.handlers.till import Till
@@ -48,6 +49,7 @@ SUBQUERIES = {"trail": ["USE TEMP B-TREE FOR ORDER BY"] * 2}
 async def test_reading_goes_on_after_any_row(owed: Till, what: str, lp_id: int | None) -> None:
     await owed.paid(3, 1)
     await owed.paid(4, 2)
+    await Atm(owed.desk).state(TWENTIES)
 
     def work(tx: Tx) -> None:
         whole = read(tx, Wanted(what, lp_id=lp_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -196,3 +197,49 @@ async def test_a_life_ends(database: Database) -> None:
         return [*found, len(waiting(tx, at + 5)) == 1, tx.one("SELECT 1 FROM outbox WHERE state <> 'waiting'") is None]
 
     assert await database.write(work) == [True, False, True, True]
+
+
+async def test_what_relays_should_have_is_known_as_it_was_signed(database: Database) -> None:
+    """Neither what was replaced, nor what still waits to leave, nor what has expired, nor what is not to be kept."""
+
+    def publish(tx: Tx, content: str, d: str, **more: Any) -> None:
+        outbox.put_replaceable(tx, kind=1, d=d, tags=[], content=content, encrypt_to=None, now=NOW, **more)
+
+    def work(tx: Tx) -> list[list[tuple[str, str]]]:
+        for content, d in (("a", "one"), ("b", "one"), ("c", "two")):
+            publish(tx, content, d)
+            for outgoing in waiting(tx):
+                sign(tx, outgoing, NOW)
+                outbox.done(tx, outgoing.id)
+        publish(tx, "soon over", "brief", expires_in=60)
+        publish(tx, "receipt", "receipt", keep=False)
+        for outgoing in waiting(tx):
+            sign(tx, outgoing, NOW)
+            outbox.done(tx, outgoing.id)
+        found = [outbox.kept(tx, "", 10, NOW), outbox.kept(tx, "1:one:", 1, NOW + 60)]
+        publish(tx, "d", "two")
+        found.append(outbox.kept(tx, "", 10, NOW + 60))
+        outbox.let_go(tx, "1:two:")
+        outbox.take_over(tx, "1:one:", NOW + 500)
+        found.append(outbox.kept(tx, "", 10, NOW))
+        publish(tx, "b", "one")
+        publish(tx, "c", "two")
+        return [*found, [(each.body["content"], sign(tx, each, NOW) or "") for each in waiting(tx)]]
+
+    one, two = ("1:one:", "b at 1"), ("1:two:", "c at 0")
+    brief = ("1:brief:", "soon over at 0")
+    again = [("b", "b at 501"), ("c", "c at 1")]
+    assert await database.write(work) == [[brief, one, two], [two], [one], [brief], again]
+
+
+async def test_what_waits_is_not_put_again(database: Database) -> None:
+    """However often it is said while no relay can be reached; what differs is, and the last word counts."""
+
+    def work(tx: Tx) -> list[bool]:
+        news = []
+        for content in ("a", "a", "b", "b", "a"):
+            news.append(outbox.is_news(tx, outbox.coordinate_of(30_078, "view", PEER), content))
+            put(tx, content)
+        return [*news, len(tx.all("SELECT 1 FROM outbox")) == 3]
+
+    assert await database.write(work) == [True, False, True, False, True, True]

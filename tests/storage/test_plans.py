@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from storage import deposits, lps, reports
+from storage import beacons, cash, deposits, lps, reports
+from storage import settlements as settlements_of
 from storage.db import Tx
 from storage.reports import LegFilter
 from tests.bench.crowd import EVERY_SECONDS, FEW, NOW, open_crowd
@@ -88,6 +89,19 @@ def plans(tx: Tx, read: Callable[[Tx], object]) -> list[str]:
         (enrolments(lp_id=1), "enrolments_lp (lp_id=? AND rowid<?)"),
         (lambda tx: lps.by_name(tx, "Ana"), "lps_name (name=?)"),
         (lambda tx: reports.worklist_facts(tx, 9, 30, 600), "settlements_open (status=? AND changed_at<?)"),
+        (lambda tx: beacons.of_key(tx, "ab"), "m USING COVERING INDEX sqlite_autoindex_machines_1 (pubkey=?)"),
+        (lambda tx: beacons.of_key(tx, "ab"), "b USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            lambda tx: cash.dispensed(tx, 1, [1], NOW),
+            "cash_moves_place (machine_id=? AND position=? AND at>? AND at<?)",
+        ),
+        (lambda tx: cash.moves(tx, settlement_id=1), "cash_moves_settlement (settlement_id=?)"),
+        (lambda tx: cash.moved(tx, 1), "cash_moves_settlement (settlement_id=?)"),
+        (lambda tx: cash.note_gap(tx, 1, 100, NOW), "bays USING PRIMARY KEY (machine_id=?)"),
+        (
+            lambda tx: settlements_of.newest_fee_fits(tx, 1, 9),
+            "settlements_machine (machine_id=? AND created_at>?)",
+        ),
         (
             lambda tx: reports.worklist_counts(tx, 9, 30, 600),
             "COVERING INDEX settlements_open (status=? AND changed_at<?)",

@@ -8,6 +8,7 @@ As it is read on a phone in Guatemala: usted, short, plain. One word stands for 
 | LP | LP |
 | to enrol, to join | inscribir, unirse |
 | applicant | solicitante |
+| alarm, to silence it | alarma, silenciarla |
 | deposit | depósito |
 | balance, what is left | saldo, quedan |
 | settlement | transacción |
@@ -26,7 +27,9 @@ As it is read on a phone in Guatemala: usted, short, plain. One word stands for 
 | to freeze, to pause, to resume | congelar, pausar, reanudar |
 | refund | reembolso |
 | public key | llave pública |
-| cassette | gaveta |
+| bay, cassette | gaveta |
+| box | caja |
+| note (money) | billete |
 | worklist | pendientes |
 | order | orden |
 | code | código |
@@ -44,6 +47,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from handlers.replies.spanish import (
+    alarms,
+    cash,
     general,
     holding,
     lps,
@@ -60,9 +65,11 @@ from handlers.replies.spanish import (
 )
 
 FIRST_WORDS: Final = frozenset(
-    {"ayuda", "confirmar", "estado", "historial", "hola", "idioma", "pendientes", "saldo", "unirse"}
+    "alarmas ayuda confirmar estado historial hola idioma pendientes resumen saldo unirse".split()
 )
 PARTS: Final = (
+    alarms,
+    cash,
     general,
     names,
     holding,

@@ -45,7 +45,7 @@ TEXTS: Final[dict[str, str]] = {
     "a payment's id, such as P40": "el id de un pago, como P40",
     "the hash of the payment; without it your word is the proof": "el hash del pago; sin él vale su palabra",
     "day, week or month": "day, week o month",
-    "which cassette, from 1": "cuál gaveta, desde 1",
+    "which bay, from 1": "cuál gaveta, desde 1",
     "the sats that were bought or sold": "los sats que se compraron o vendieron",
     "why, in your words": "por qué, en sus palabras",
     "how many sats": "cuántos sats",
@@ -61,8 +61,8 @@ TEXTS: Final[dict[str, str]] = {
     "only payments of this kind": "solo pagos de esta clase",
     "up to this date, which is not included": "hasta esta fecha, sin incluirla",
     "the name of a configured wallet": "el nombre de una billetera configurada",
-    "machines, lps, deposits, settlements, payments, attempts, journal, audit or trail": (
-        "machines, lps, deposits, settlements, payments, attempts, journal, audit o trail"
+    "machines, lps, deposits, settlements, payments, attempts, cash, journal, audit or trail": (
+        "machines, lps, deposits, settlements, payments, attempts, cash, journal, audit o trail"
     ),
     "the sats that moved over Lightning": "los sats que se movieron por Lightning",
     "what it was done to: S12, P40, D7, a machine or an LP": "a qué se le hizo: S12, P40, D7, un cajero o un LP",
@@ -87,12 +87,29 @@ TEXTS: Final[dict[str, str]] = {
     "The bays of a machine: denomination and count, as they are believed and as the machine reported them.": (
         "Las gavetas de un cajero: valor y cantidad, según los libros y según el cajero."
     ),
-    "Changes denomination or count of a bay that is there.": (
-        "Cambia el valor o la cantidad de una gaveta que ya existe."
+    "Changes denomination or count of a bay that is there: what you counted in it is believed from now on.": (
+        "Cambia el valor o la cantidad de una gaveta que ya existe: desde ahora vale lo que usted contó."
     ),
-    "Sends the machine what its bays are believed to hold.": (
-        "Le manda al cajero lo que se cree que hay en sus gavetas."
+    "Sends the machine what its bays are believed to hold; its next report shows whether it took that.": (
+        "Le manda al cajero lo que se cree que hay en sus gavetas; su próximo reporte muestra si lo tomó."
     ),
+    "What customers put into a machine since its box was emptied.": (
+        "Lo que los clientes metieron en un cajero desde que se vació su caja."
+    ),
+    "You took the notes out of a machine's box. With the amount that you counted the difference is kept.": (
+        "Usted sacó los billetes de la caja de un cajero. Con el monto que contó se guarda la diferencia."
+    ),
+    "Says how much a machine's box holds, so that you are told before it is full.": (
+        "Dice cuánto cabe en la caja de un cajero, para avisarle antes de que se llene."
+    ),
+    "the bays that it fills and the notes in each, such as 1=50 2=25; or one bay": (
+        "las gavetas que llena y los billetes en cada una, como 1=50 2=25; o una sola gaveta"
+    ),
+    "0, once you counted every bay: nothing is missing that nobody knows the bay of": (
+        "0, cuando contó todas las gavetas: no falta nada que no se sepa de qué gaveta es"
+    ),
+    "what you counted": "lo que usted contó",
+    "how much fiat it holds, or none": "cuánto efectivo cabe, o none",
     "Sats received and their cost in fiat, by day, week or month.": (
         "Sats recibidos y su costo en efectivo, por día, semana o mes."
     ),

@@ -129,3 +129,13 @@ def test_a_directory_for_the_database_that_is_not_there(place: Place, call: Call
     told = call("check", "--config", place.config)
     assert told.code == 2
     assert "storage.path: there is no directory" in told.out
+
+
+def test_a_service_that_no_library_knows_is_named_by_its_place(place: Place, call: Called) -> None:
+    """Its address has a password in it."""
+    urls = '["ntfys://topic", "nonsense://boss:hunter2@x", "tgram://hunter2"]'
+    place.write("wss://relay.example.com", more=f"[alerts]\nurls = {urls}\n")
+    told = call("check", "--config", place.config)
+    assert told.code == 2
+    assert [line.split(": ")[1] for line in told.out.splitlines()] == ["alerts.urls[1]", "alerts.urls[2]"]
+    assert "hunter2" not in told.out + told.err

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.demo import script
-from bot.demo.audit import Books, LpWord, Moved, differences
+from bot.demo.audit import Books, CashWord, LpWord, Moved, differences
 from bot.demo.summary import summarize
 
 ANA, BETO = "aa" * 32, "bb" * 32
@@ -87,7 +87,26 @@ def good() -> Books:
         moved=moved,
         funds_before_msat=1_000_000_000,
         funds_after_msat=950_000_000,
+        cash=[_cash()],
     )
+
+
+def _cash() -> CashWord:
+    """6,000 of fiat were in it and 2,000 came out, the LPs brought 5,000, a customer put 1,000 in."""
+    bays = {"1": (20, 100), "2": (100, 20)}
+    told = {
+        "cassettes": {
+            position: {
+                "denomination": note, "count": count, "reported_denomination": note, "reported_count": count
+            }
+            for position, (note, count) in bays.items()
+        },
+        "believed": "4000.00",
+        "box": "1000.00",
+        "unplaced": "0.00",
+        "gap": "1000.00",
+    }  # fmt: skip
+    return CashWord("sintra", loaded=4_000, refilled=2_000, brought=5_000, bays=bays, box=1_000, told=told)
 
 
 def _word(lp: str, deposit: int, sats: int, paid: str, remaining: str) -> LpWord:
@@ -123,6 +142,17 @@ def test_the_summary_of_them() -> None:
         "ana": 60_000,
         "beto": 40_000,
     }
+    assert list(summary.cash) == [("sintra", 2_000, 2_000, 4_000, 1_000)]
+
+
+def test_cash_that_a_visitor_has_changed_is_compared_with_the_machine_alone() -> None:
+    books = copy.deepcopy(good())
+    told = {**books.cash[0].told, "believed": "0.00"}
+    assert differences(replace(books, cash=[replace(books.cash[0], told=told)]))
+    books = replace(books, cash=[replace(books.cash[0], told=told, touched=True)])
+    assert differences(books) == []
+    books = replace(books, cash=[replace(books.cash[0], loaded=0)])
+    assert "sintra: -2000 came out of its bays, and customers bought 2000" in differences(books)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +187,19 @@ def test_the_summary_of_them() -> None:
         (lambda b: b.lps[1].enrolments[0].update(reserved="0.01"), "beto: brought 2000.00"),
         (lambda b: b.lps[1].enrolments[0].update(remaining="1199.99"), "paid and remaining are not what was deposited"),
         (lambda b: b.lps[1].enrolments[0].update(paid="900.00", remaining="1100.00"), "were booked as 900.00"),
+        (
+            lambda b: b.cash[0].bays.update({"2": (100, 19)}),
+            "sintra: 2100 came out of its bays, and customers bought 2000",
+        ),
+        (lambda b: b.cash[0].bays.update({"2": (100, 19)}), "bay 2 has 19 notes of 100, the bot believes 20 of 100"),
+        (lambda b: b.cash[0].told["cassettes"]["1"].update(reported_count=99), "the bot heard 99 of 20"),
+        (lambda b: b.cash[0].told["cassettes"]["1"].update(denomination=50), "the bot believes 100 of 50"),
+        (lambda b: b.cash[0].told["cassettes"].pop("1"), "the bot knows the bays 2"),
+        (lambda b: b.cash[0].told.update(believed="3999.99"), "sintra: believed is 3999.99, not 4000"),
+        (lambda b: b.cash[0].told.update(box="0.00"), "sintra: box is 0.00, not 1000"),
+        (lambda b: b.cash[0].told.update(unplaced="20.00"), "sintra: unplaced is 20.00, not 0"),
+        (lambda b: b.cash[0].told.update(gap="0.00"), "sintra: gap is 0.00, not 1000"),
+        (lambda b: b.cash.__setitem__(0, replace(b.cash[0], box=900)), "900 is in its box, and customers put in 1000"),
         (lambda b: replace(b, funds_after_msat=949_999_999), "but it holds 949999999"),
         (lambda b: b.moved.__setitem__(5, replace(b.moved[5], fee_msat=1)), "but it holds 950000000"),
     ],
@@ -196,6 +239,19 @@ def test_what_a_visitor_may_order_is_no_difference(change: Callable[[Any], objec
         (lambda b: b.legs[3].update(preimage=None), "P4: Lightning does not show its 60000 sats"),
         (lambda b: b.lps[1].enrolments[0].update(remaining="1300.00"), "paid and remaining are not what was deposited"),
         (lambda b: b.lps[1].enrolments[0].update(sats=40_001), "beto: the balance says 40001 sats"),
+        (
+            lambda b: b.cash[0].bays.update({"2": (100, 19)}),
+            "sintra: 2100 came out of its bays, and customers bought 2000",
+        ),
+        (lambda b: b.cash[0].bays.update({"2": (100, 19)}), "bay 2 has 19 notes of 100, the bot believes 20 of 100"),
+        (lambda b: b.cash[0].told["cassettes"]["1"].update(reported_count=99), "the bot heard 99 of 20"),
+        (lambda b: b.cash[0].told["cassettes"]["1"].update(denomination=50), "the bot believes 100 of 50"),
+        (lambda b: b.cash[0].told["cassettes"].pop("1"), "the bot knows the bays 2"),
+        (lambda b: b.cash[0].told.update(believed="3999.99"), "sintra: believed is 3999.99, not 4000"),
+        (lambda b: b.cash[0].told.update(box="0.00"), "sintra: box is 0.00, not 1000"),
+        (lambda b: b.cash[0].told.update(unplaced="20.00"), "sintra: unplaced is 20.00, not 0"),
+        (lambda b: b.cash[0].told.update(gap="0.00"), "sintra: gap is 0.00, not 1000"),
+        (lambda b: b.cash.__setitem__(0, replace(b.cash[0], box=900)), "900 is in its box, and customers put in 1000"),
         (lambda b: replace(b, funds_after_msat=949_999_999), "but it holds 949999999"),
     ],
 )

@@ -17,9 +17,11 @@ from urllib.parse import quote
 
 import pytest
 
+from bot.clock import SystemClock
+from bot.demo.actor import Actor
 from bot.demo.bot_process import BotProcess
 from bot.demo.relay import EmbeddedRelay
-from bot.nostr import Keys
+from bot.nostr import Keys, parse_public_key
 from tests.bot.demo.newcomer import Newcomer, chapter, shown_to_visitors
 from tests.bot.demo.running import demo
 from tests.handlers.guides import turns
@@ -54,6 +56,8 @@ async def test_it_runs_to_the_end_and_every_book_balances(tmp_path: Path) -> Non
     assert "  settlements: 3" in running.lines
     assert "  legs: 19" in running.lines
     assert "  platform fee: 5,400 sats" in running.lines
+    assert "  cash in sintra: 2,600 GTQ dispensed, 0 refilled, 2,800 left, 0 in the box" in running.lines
+    assert "  cash in plaza: 0 GTQ dispensed, 0 refilled, 2,000 left, 1,000 in the box" in running.lines
     assert running.lines[-1] == "Every book balances."
     assert nothing_left(tmp_path)
 
@@ -83,6 +87,26 @@ async def test_a_newcomer_follows_the_guide(tmp_path: Path) -> None:
     assert "  paid to you: 100,000 sats in 2 payments" in running.lines
     assert running.lines[-1] == "Every book balances."
     assert nothing_left(tmp_path)
+
+
+async def test_a_machine_that_runs_low_is_refilled(tmp_path: Path) -> None:
+    """A visitor says that fewer notes are few: the bot gives the alarm, an LP brings cash, the machine takes the new
+    counts, and the alarm is over. At the end the cash ledger agrees with what is really there."""
+    async with demo(tmp_path, "--transactions", "1", *FAST) as running:
+        shown = await shown_to_visitors(running)
+        keys, bot = Keys.parse(shown["Operator"]), parse_public_key(shown["bot"])
+        async with Actor("visitor", bot, shown["relay"], SystemClock(), keys=keys) as visitor:
+            await running.until(lambda line: line.startswith("All 1 served"))
+            await visitor.write("threshold set plaza cash_low_notes=15")
+            await running.until(lambda line: line == "plaza: a bay is low")
+            await running.until(lambda line: line.startswith("plaza took what the bot says of its cassettes: "))
+            assert running.lines[-1].endswith(": 50 × 20, 20 × 100")
+            await visitor.write("threshold set plaza silent_minutes=60")  # whatever is said of thresholds has it look
+            await running.until(lambda line: line == "plaza: no bay is low any more")
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ended(20) == 0, running.lines[-20:]
+    assert "  cash in plaza: 0 GTQ dispensed, 1,000 refilled, 3,000 left, 0 in the box" in running.lines
+    assert running.lines[-1] == "Every book balances."
 
 
 async def test_sigterm_ends_it_before_it_is_ready(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bot.demo import live, script
 from bot.demo.picture import HEIGHT, WIDTH, picture, telling
-from bot.demo.scene import Arrival, LpRow, SaleRow, Scene
+from bot.demo.scene import Arrival, CashRow, LpRow, SaleRow, Scene
 from ledger.fees import FeeRates
 
 NSEC = "nsec1" + "q" * 58
@@ -28,6 +28,7 @@ def scene(lines: list[str]) -> Scene:
     scene = Scene(
         sales=[SaleRow(sale) for sale in script.sales(3)],
         lps={name: LpRow(name) for name in ("ana", "you")},
+        cash={name: CashRow(name) for name in ("sintra", "plaza")},
         on_line=lines.append,
     )
     scene.started("ws://127.0.0.1:7000", "npub1bot")
@@ -68,11 +69,11 @@ def test_the_lines_of_the_plain_view(scene: Scene, lines: list[str]) -> None:
         "  operator > status\n  bot > Running.",
         "  operator > splits set\n  bot > This would happen: Splits of sintra",
         "  bot to ana > You are enrolled.",
-        "Transaction 1 of 3: a customer paid 108,000 sats and took 2,000 GTQ",
+        "Transaction 1 of 3, sintra: a customer paid 108,000 sats and took 2,000 GTQ",
         "receipt for transaction 1: accepted as S1",
         "  3,000 sats → platform (S1)",
         "S1 is processed: platform 3,000 sats, operator 5,000 sats, LPs 100,000 sats",
-        "Transaction 2 of 3: a customer put in 1,000 GTQ and got 46,000 sats",
+        "Transaction 2 of 3, sintra: a customer put in 1,000 GTQ and got 46,000 sats",
         "worklist: 1 need a person",
     ]
 
@@ -150,6 +151,27 @@ def test_customers_of_the_visitors_machine_stand_beside_the_others(scene: Scene,
     assert scene.planned == 3
 
 
+def test_the_cash_of_each_machine(scene: Scene, lines: list[str]) -> None:
+    """As the machine reports it; where the bot believes something else, or gives the alarm, that shows."""
+    before = " ".join(drawn(scene, 140, 45).split())
+    assert "plaza has not reported" in before
+    held = {"1": {"denomination": 20, "count": 540}, "2": {"denomination": 100, "count": 64}}
+    told = {"cassettes": {"1": {"count": 540}, "2": {"count": 64}}, "box": "3000.00"}
+    scene.machine_said("plaza", "state", {"positions": held})
+    scene.cash_told("plaza", told, alarm=True)
+    scene.cash_told("plaza", told, alarm=True)
+    assert "plaza 540 × 20, 64 × 100 3,000.00 low" in " ".join(drawn(scene, 140, 45).split())
+    scene.machine_said("plaza", "config", {"positions": held})
+    scene.cash_told("plaza", told, alarm=False)
+    assert "plaza 540 × 20, 64 × 100 3,000.00 enough" in " ".join(drawn(scene, 140, 45).split())
+    assert scene.cash["plaza"].configs == 1
+    assert lines[-3:] == [
+        "plaza: a bay is low",
+        "plaza took what the bot says of its cassettes: 540 × 20, 64 × 100",
+        "plaza: no bay is low any more",
+    ]
+
+
 def test_an_invoice_can_be_copied_and_scanned(scene: Scene) -> None:
     scene.invoice = "lnbcrt1" + "q" * 313
     lines = drawn(scene, 140, 45).splitlines()
@@ -173,6 +195,8 @@ def test_the_picture_is_whole_and_fetches_nothing(scene: Scene) -> None:
     scene.sales[1].sale = script.sales(6)[5]
     assert not telling(scene)
     scene.receipt({"payment_hash": "bb" * 32, "status": "accepted", "settlement": "S6", "reason": None})
+    assert not telling(scene)
+    scene.cash["plaza"].alarm = True
     assert telling(scene)
     svg = picture(scene)
     assert svg.startswith("<svg")

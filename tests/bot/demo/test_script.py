@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.atm.cash import Cash
 from bot.demo import rates, script
 from ledger import money
 from ledger.fees import FeeRates
@@ -48,6 +49,28 @@ def test_the_lps_bring_more_than_is_sold(count: int, lps: int, network: str) -> 
     assert len(brought) == lps == len(set(script.lp_names(lps)))
     assert min(brought) > 0
     assert sum(brought) >= 2 * sum(sale.fiat for sale in planned if sale.cash_out)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12, 500])
+@pytest.mark.parametrize("network", ["regtest", "mainnet"])
+@pytest.mark.parametrize("home", [script.MACHINE, script.SECOND])
+def test_every_customer_gets_whole_notes(count: int, network: str, home: str) -> None:
+    """Out of what the LPs brought there. At the second machine the large notes run low before the last customer."""
+    planned = script.sales(count, network=network, homes=(script.MACHINE, script.SECOND))
+    brought = sum(script.deposits(planned, 5, home))
+    filled = script.filling(planned, brought, home, network=network)
+    cash = Cash()
+    cash.fill(filled.bays)
+    assert 0 <= brought - cash.amount < 20
+    low = False
+    for sale in planned:
+        if sale.home == home and sale.cash_out:
+            notes = cash.notes_for(sale.fiat)
+            assert notes is not None
+            cash.dispense(notes)
+            low = low or any(bay.count <= filled.low for bay in cash.bays.values() if filled.low)
+    assert low is (home == script.SECOND and count >= 12)
+    assert all(bay.count > filled.low for bay in filled.bays.values())
 
 
 CURRENCIES = sorted(money._TWO_DIGITS | money._ZERO_DIGITS | money._THREE_DIGITS)

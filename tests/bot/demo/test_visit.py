@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from bot.atm.purse import PurseTrouble
 from bot.demo.actor import OrderRefused
 from bot.demo.play import Machine, Play
-from bot.demo.purse import PurseTrouble
 from bot.demo.script import Sale
 from bot.demo.visit import Visit
 from ledger.fees import FeeRates

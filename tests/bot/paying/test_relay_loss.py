@@ -100,18 +100,21 @@ async def test_the_only_relay_delivers_nothing(start: Start, trick: TrickRelay) 
 
 
 async def test_one_of_two_relays_delivers_nothing(start: Start, world: World, trick: TrickRelay) -> None:
-    """Payments go on. It is shown, and told once, until it has delivered something again."""
+    """Payments go on. It is an alarm until it has delivered something again; told once, though it comes back soon."""
     trick.tricks.withholds = True
     async with start(policy={"deaf_after_seconds": 120}, relays=[world.relay_url, trick.url]) as bot:
         assert bot.daemon._parts is not None
         heartbeat, relays = bot.daemon._parts.heartbeat, bot.daemon._parts.relays
         sales = []
-        for number in (1, 2):
+        for _ in range(2):
             trick.tricks.withholds = True
             await true(lambda: owes_lastingly(heartbeat, relays, trick.url))
             await bot.advance(121)
             await true(lambda: heartbeat.withholding() == {trick.url} and bot.daemon._may_pay())
-            assert len(await told_of(bot, f"Relay {trick.url} takes messages and delivers none")) == number
+            assert len(await told_of(bot, f"Relay {trick.url} takes messages and delivers none")) == 1
+            assert bot.rows("SELECT subject FROM alarms WHERE cleared_at IS NULL AND cause = 'relay_withholds'") == [
+                {"subject": f"relay:{trick.url}"}
+            ]
             shown = (await ask(bot, "status"))["result"]["relays"]
             assert [relay["withholding"] for relay in shown] == [False, True]
             sales.append(await bot.sell())
@@ -119,6 +122,7 @@ async def test_one_of_two_relays_delivers_nothing(start: Start, world: World, tr
             trick.tricks.withholds = False
             await true(lambda: heartbeat.delivering() == {world.relay_url, trick.url})
             await bot.keep_house()
+        assert len(await told_of(bot, f"Over: Relay {trick.url} delivers nothing.")) == 1
 
 
 async def test_a_relay_passes_on_what_it_says_it_refused(start: Start, world: World, trick: TrickRelay) -> None:

@@ -139,7 +139,8 @@ async def test_a_flipped_byte_is_found_where_it_changes_what_was_paid(start: Sta
     whole, before = path.read_bytes(), money(path)
     assert verify_file(path).clean
     chance, found = random.Random(SEED), 0
-    for place in chance.sample(range(len(whole)), FLIPS):
+    written = [place for place, byte in enumerate(whole) if byte]  # most of the rest is room that nothing fills yet
+    for place in chance.sample(written, FLIPS):
         flipped = bytes([whole[place] ^ (1 << chance.randrange(8))])
         copy.write_bytes(whole[:place] + flipped + whole[place + 1 :])
         if noticed(copy):

@@ -38,5 +38,6 @@ async def test_a_check_that_took_too_long_is_tried_again_soon(till: Till, monkey
         assert not made.may_pay()
         monkeypatch.setattr(auditor, "READ_SECONDS", 60)
         await until(made.may_pay, "a check to the end")
-    (told,) = await till.told()
+    told, over = await till.told()
     assert told.startswith("Somebody else has written into the database")
+    assert over == "Over: The books are not checked yet."

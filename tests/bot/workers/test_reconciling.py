@@ -105,9 +105,10 @@ async def test_what_differs_is_told_once_until_it_changes(office: Office) -> Non
     assert len(await office.told()) == 2
     office.found = []
     await office.passes(2 * DAY)
+    assert (await office.told())[2] == "Over: Books and wallets differ, in points: 1."
     office.found = ["P2"]
     await office.passes(2 * DAY)
-    assert len(await office.told()) == 3
+    assert len(await office.told()) == 4
 
 
 async def test_never_where_the_configuration_says_so(office: Office) -> None:

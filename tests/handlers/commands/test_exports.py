@@ -15,6 +15,7 @@ from handlers.orders import MAX_ANSWER_BYTES
 from handlers.sheets import Csv, harmless_cell, iso, json_item
 from storage.db import Tx
 from storage.export import OWN_SHEETS, SHEETS, Column, Kind
+from tests.handlers.atm import TWENTIES, Atm
 from tests.handlers.desk import ANA, BEN, BOSS, EVE, NOW, SUPER, Desk
 from tests.handlers.till import Till
 from tests.ledger.build import hash_of, preimage
@@ -29,6 +30,7 @@ async def traded(owed: Till) -> Till:
         await owed.sent(leg_id, leg_id)
         await owed.learn(leg_id, fees_msat=1_500)
     await owed.desk.fail_leg(2)
+    await Atm(owed.desk).state(TWENTIES)
     return owed
 
 

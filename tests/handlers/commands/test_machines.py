@@ -200,13 +200,15 @@ async def test_cassette_set_refuses(desk: Desk) -> None:
         ({"count": 1}, "position"),
         ({"position": 1}, None),
         ({"position": 0, "count": 1}, "position"),
-        ({"position": 100, "count": 1}, "position"),
+        ({"position": 65, "count": 1}, "position"),
         ({"position": "x", "count": 1}, "position"),
         ({"position": 1, "count": -1}, "count"),
-        ({"position": 1, "count": 100_001}, "count"),
+        ({"position": 1, "count": 1_000_001}, "count"),
         ({"position": 1, "denomination": 0}, "denomination"),
-        ({"position": 1, "denomination": 10_000_001}, "denomination"),
+        ({"position": 1, "denomination": 1_000_000_001}, "denomination"),
         ({"position": 1, "denomination": 1.5}, "denomination"),
+        ({"position": 1, "count": 1, "unplaced": 5}, "unplaced"),
+        ({"position": 1, "count": 1, "unplaced": False}, "unplaced"),
     ]
     for params, field in cases:
         error = await desk.refused(BOSS, "cassette.set", machine="sintra", **params)
