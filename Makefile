@@ -30,7 +30,7 @@ demo: $(RUNTIME) ## the whole thing on this machine, no configuration (DEMO="--o
 	@$(BIN)/satmachine demo $(DEMO)
 
 test: $(TESTING) $(NODE_MODULES) ## every test (PYTEST="-k fees" passes options)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 check: $(TESTING) ## format, lint, types, direction of imports
 	$(BIN)/ruff format --check .
