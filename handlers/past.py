@@ -387,10 +387,13 @@ def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, known_until: 
     """`known_until`: up to then these books are whole, and what they have as unmatched is none of ours."""
     if row.amount_msat <= 0:
         return
-    purpose = purpose_of(row)
+    purpose, fees_msat = purpose_of(row), row.fees_paid_msat or 0
+    fact = _fact(wallet, row, purpose, now)
     if _known(tx, wallet, row):
         if settled:
-            forgotten.set_settled(tx, row.payment_hash)
+            forgotten.set_settled(tx, fact, fees_msat)
+        if purpose is not None and forgotten.get(tx, row.payment_hash) is not None:
+            forgotten.put(tx, fact, known_purpose=True, settled=settled, now=now)
         return
     if purpose is None and (
         unmatched.known(tx, row.payment_hash, until=known_until) or not (settled or _under_way(row))
@@ -398,14 +401,7 @@ def _note(tx: Tx, wallet: str, row: Transaction, *, settled: bool, known_until: 
         return
     if purpose is not None:
         _not_witnessed(tx)
-    forgotten.put(
-        tx,
-        _fact(wallet, row, purpose, now),
-        known_purpose=purpose is not None,
-        settled=settled,
-        now=now,
-        fees_msat=row.fees_paid_msat or 0,
-    )
+    forgotten.put(tx, fact, known_purpose=purpose is not None, settled=settled, now=now, fees_msat=fees_msat)
 
 
 def _under_way(row: Transaction) -> bool:

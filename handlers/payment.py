@@ -95,6 +95,8 @@ def open_leg(tx: Tx, leg_id: int, policy: PaymentPolicy, now: int) -> tuple[Go, 
         legs.fail(tx, leg, f"over the cap of {policy.max_leg_sats:,} sats for one leg", now)
         return Go.DONE, leg
     leg = legs.set_off(tx, leg)
+    if _forgotten_before(tx, leg, policy, now):  # it may have been made when the credit was set off, too
+        return Go.LATER, leg
     if leg.due_msat == 0:
         legs.complete(tx, leg, 0, now)
         notices.payment_completed(tx, leg.id, now)
@@ -445,7 +447,9 @@ def release(
     _room_again(tx, dossier.attempt.wallet, policy, now)
     _audit(tx, dossier.attempt, "payment.release", "released by rule", now)
     leg = legs.get(tx, dossier.attempt.leg_id)
-    if leg is not None and leg.status is LegStatus.PENDING:
+    if leg is None or _claimed_meanwhile(tx, leg, policy, now):
+        return ()
+    if leg.status is LegStatus.PENDING:
         _ended_unpaid(tx, dossier.attempt, leg, "an attempt ended unpaid", policy, now)
     return ()
 
@@ -480,7 +484,9 @@ def release_by_operator(
     _room_again(tx, attempt.wallet, policy, now)
     _audit(tx, attempt, "payment release", reason, now, who=by, before=attempt.state.value)
     leg = legs.get(tx, leg_id)
-    if leg is not None and leg.status is LegStatus.PENDING:
+    if leg is None or _claimed_meanwhile(tx, leg, policy, now):
+        return attempt
+    if leg.status is LegStatus.PENDING:
         _ended_unpaid(tx, attempt, leg, "an attempt was released by the operator", policy, now)
     return attempt
 

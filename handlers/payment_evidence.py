@@ -41,8 +41,8 @@ def note_list(
         elif counts(row, starts_at, now, policy):
             _note_unexplained(tx, wallet, row, now)
     unmatched.forget_explained(tx)
-    if listing.complete and newest:
-        wallets.set_scanned(tx, wallet, min(newest, now))
+    if listing.complete:
+        wallets.set_scanned(tx, wallet, min(newest, now), asked_at)
 
 
 def is_settled(row: Transaction) -> bool:

@@ -116,8 +116,7 @@ def claimed_since(tx: Tx, payment_hash: str) -> bool:
     """Whether a wallet has claimed that it paid this attempt since that was released."""
     row = tx.one(
         "SELECT 1 FROM attempts a JOIN evidence e ON e.payment_hash = a.payment_hash WHERE a.payment_hash = ?"
-        " AND a.state = 'released' AND e.class = 'claim' AND e.received_at >= a.ended_at"
-        " AND e.id > (SELECT coalesce(max(o.id), 0) FROM evidence o"
+        " AND a.state = 'released' AND e.class = 'claim' AND e.id > (SELECT coalesce(max(o.id), 0) FROM evidence o"
         "  WHERE o.payment_hash = a.payment_hash AND o.source = 'operator') LIMIT 1",
         (payment_hash,),
     )

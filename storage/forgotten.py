@@ -161,6 +161,12 @@ def put(
             "UPDATE forgotten SET requests = ?, settled = max(settled, ?) WHERE payment_hash = ?",
             (json.dumps(requests), int(settled), fact.payment_hash),
         )
+        if known_purpose:
+            tx.run(
+                "UPDATE forgotten SET settlement = ?, type = ?, payee = ?, leg = ?"
+                " WHERE payment_hash = ? AND type IS NULL AND state = 'waiting'",
+                (fact.settlement, fact.type, fact.payee, fact.leg, fact.payment_hash),
+            )
         return False
     tx.insert(
         "forgotten",
@@ -186,9 +192,14 @@ def put(
     return True
 
 
-def set_settled(tx: Tx, payment_hash: str) -> None:
-    """The wallet's list shows it as paid."""
-    tx.run("UPDATE forgotten SET settled = 1 WHERE payment_hash = ?", (payment_hash,))
+def set_settled(tx: Tx, fact: Fact, fees_msat: int) -> None:
+    """The wallet's list shows it as paid, and with what: under way it may have shown what it kept for the fee, too."""
+    tx.run("UPDATE forgotten SET settled = 1 WHERE payment_hash = ?", (fact.payment_hash,))
+    tx.run(
+        "UPDATE forgotten SET amount_msat = ?, fees_msat = ? WHERE payment_hash = ? AND state = 'waiting'"
+        " AND requests = '[]'",  # what the witness tells is what was asked for
+        (fact.amount_msat, fees_msat, fact.payment_hash),
+    )
 
 
 def drop(tx: Tx, payment_hash: str) -> None:

@@ -95,14 +95,14 @@ def register(tx: Tx, name: str, *, wallet_pubkey: str, client_pubkey: str, now: 
     )
     tx.run(
         "UPDATE wallets SET profile = 'unknown', profile_since = 0, profile_found = NULL, repays = 1,"
-        " balance_msat = NULL, balance_at = NULL, last_answer_at = NULL, scanned_until = 0, searched_from = NULL,"
+        " balance_msat = NULL, balance_at = NULL, last_answer_at = NULL, scanned_until = 0, listed_at = NULL,"
         " created_at = :now WHERE name = :name AND wallet_pubkey <> :wallet",
         keys,
     )
     rotated = tx.run(
         "UPDATE wallets SET wallet_pubkey = :wallet, client_pubkey = :client, connected_at = :now,"
-        " paused_reason = NULL, paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0"
-        " WHERE name = :name AND (wallet_pubkey <> :wallet OR client_pubkey <> :client)",
+        " paused_reason = NULL, paused_at = NULL, missing_msat = 0, paused_balance_msat = NULL, pauses = 0,"
+        " searched_from = NULL WHERE name = :name AND (wallet_pubkey <> :wallet OR client_pubkey <> :client)",
         keys,
     ).rowcount
     for cause in WALLET_STOPS if rotated else ():
@@ -153,14 +153,17 @@ def answered(tx: Tx, name: str, now: int) -> None:
     tx.run("UPDATE wallets SET last_answer_at = ? WHERE name = ?", (now, name))
 
 
-def set_scanned(tx: Tx, name: str, until: int) -> None:
-    """Its list of transactions was gone through up to this time."""
-    tx.run("UPDATE wallets SET scanned_until = max(scanned_until, ?) WHERE name = ?", (until, name))
+def set_scanned(tx: Tx, name: str, until: int, asked_at: int) -> None:
+    """Its list of transactions was gone through up to this time, and given whole when it was asked for."""
+    tx.run(
+        "UPDATE wallets SET scanned_until = max(scanned_until, ?), listed_at = ? WHERE name = ?",
+        (until, asked_at, name),
+    )
 
 
 def known_until(tx: Tx) -> int:
     """Until when every wallet's list was compared with the books, unix seconds."""
-    row = tx.one("SELECT min(max(scanned_until, created_at)) AS at FROM wallets")
+    row = tx.one("SELECT min(max(coalesce(listed_at, 0), created_at)) AS at FROM wallets WHERE configured = 1")
     return row["at"] or 0 if row else 0
 
 

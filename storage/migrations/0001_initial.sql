@@ -60,6 +60,7 @@ CREATE TABLE wallets (
     balance_at        INTEGER,
     last_answer_at    INTEGER,
     scanned_until     INTEGER NOT NULL DEFAULT 0,
+    listed_at         INTEGER,         -- when its list was last read whole
     searched_from     INTEGER,         -- from when on its list was searched for payments that these books forgot
     created_at        INTEGER NOT NULL,
     connected_at      INTEGER NOT NULL   -- since when these are its keys
@@ -236,6 +237,8 @@ CREATE UNIQUE INDEX settlements_one_per_payment ON settlements (payment_hash)
     WHERE status NOT IN ('unverified', 'rejected');
 CREATE INDEX settlements_hash ON settlements (payment_hash);
 CREATE INDEX settlements_machine ON settlements (machine_id, created_at);
+CREATE INDEX settlements_fees ON settlements (machine_id, tx_type, created_at)
+    WHERE entered_by IS NULL AND status NOT IN ('unverified', 'rejected');
 CREATE INDEX settlements_time ON settlements (created_at);
 CREATE INDEX settlements_seq ON settlements (machine_id, seq) WHERE seq IS NOT NULL;
 CREATE INDEX settlements_proof ON settlements (wallet, next_proof_at) WHERE status = 'unverified';
@@ -413,7 +416,8 @@ CREATE TABLE beacons (
     event_id    TEXT NOT NULL,
     created_at  INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    fields      TEXT NOT NULL           -- JSON; a field that a newer beacon leaves out keeps its value
+    fields      TEXT NOT NULL,          -- JSON; a field that a newer beacon leaves out keeps its value
+    earlier     TEXT NOT NULL           -- JSON: the fields before this one, for another of the same second that beats it
 ) STRICT;
 
 CREATE TABLE telemetry (
@@ -432,7 +436,7 @@ CREATE TABLE cassettes (
     received_at    INTEGER,
     config         TEXT,                -- JSON: what was sent
     config_at      INTEGER,
-    applied_at     INTEGER,             -- when a state first showed just that; NULL: not yet
+    applied_at     INTEGER,             -- when a state showed that the machine has what is believed; NULL: not yet
     after_settlement INTEGER,           -- with settlements after this one what is in the bays changes; NULL: no bays
     CHECK ((config IS NULL) = (config_at IS NULL))
 ) STRICT;
@@ -489,7 +493,7 @@ CREATE TABLE alarms (
     cause          TEXT NOT NULL,
     subject        TEXT NOT NULL,        -- 'machine:3', 'bay:3:1', 'wallet:main', 'relay:wss://…', 'S12', 'P40', 'D7', or ''
     facts          TEXT NOT NULL,        -- JSON: the values of its sentence
-    mark           TEXT NOT NULL,        -- tells one state of the cause from another: a new one is told at once
+    mark           TEXT NOT NULL,        -- the state of the cause when it was last told: a worse one is told at once
     raised_at      INTEGER NOT NULL,
     reminders      INTEGER NOT NULL DEFAULT 0,
     remind_at      INTEGER NOT NULL,

@@ -672,6 +672,23 @@ async def test_a_wallet_that_lists_what_left_it_with_the_fee(owed: Till, copy: P
     assert await owed.violations() == []
 
 
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_a_wallet_shows_later_counts(owed: Till, copy: Path, *, known: bool) -> None:
+    """While a payment is under way it shows the amount with what it keeps for the fee, or not yet what it is for."""
+    await owed.paid(1, 1)
+    await back_up(owed, copy)
+    await owed.paid(3, 3)
+    await without_witness(owed, copy)
+    await begun(owed)
+    bare = await sent_row(owed, 3, 3, metadata={}, state="pending", settled_at=None, created_at=owed.now)
+    await listed(owed, replace(bare, amount_msat=bare.amount_msat + (0 if known else 750_000)))
+    owed.advance(3_600)
+    later = await sent_row(owed, 3, 3, **({} if known else {"metadata": {}}))
+    await listed(owed, later if known else replace(later, amount_msat=later.amount_msat + 1_500, fees_paid_msat=1_500))
+    await owed.desk.ask(BOSS, "hold.lift", hold="past", reason="looked", confirm=True)
+    assert await owed.open(3) is (Go.DONE if known else Go.LATER)
+
+
 async def test_what_is_under_way_since_a_gap_that_is_noticed_late(owed: Till) -> None:
     """The copy has worked for hours before a wallet shows what it forgot: it has booked a lot since it was put back."""
     await begun(owed)

@@ -489,10 +489,30 @@ async def test_a_claim_beside_an_attempt_that_ends_unpaid(owed: Till) -> None:
     owed.advance(1)
     await owed.learn(1, E.CLAIM)
     await owed.release(2)
-    owed.advance(600)
-    assert await owed.open(3) is Go.LATER
     assert [await state(owed, number) for number in (1, 2)] == [A.CLAIMED, A.RELEASED]
     assert await owed.open(3) is Go.DONE
+    assert await owed.violations() == []
+
+
+@pytest.mark.parametrize("dated", [0, -5], ids=["now", "before the release"])
+async def test_a_claim_stands_before_whatever_follows_an_attempt_that_ended_unpaid(owed: Till, dated: int) -> None:
+    """Its tries are used up; all the same nothing takes its place while the wallet says that it was paid. A word is
+    dated by when it was heard, and clocks go back."""
+    owed.policy = replace(owed.policy, max_attempts=2)
+    await owed.sent(3, 1)
+    await owed.release(1)
+    await owed.sent(3, 2)
+    owed.advance(dated)
+    await owed.learn(1, E.CLAIM)
+    owed.advance(-dated)
+    await owed.release(2)
+    assert [await state(owed, number) for number in (1, 2)] == [A.CLAIMED, A.RELEASED]
+    assert await status(owed, 3) is L.PENDING
+    owed.advance(86_400)
+    refusal = await owed.desk.refused(BOSS, "settlement.reset", settlement="S1", confirm=True)
+    assert refusal["code"] == "unresolved_payment"
+    await owed.learn(1)
+    assert (await status(owed, 3), await credit(owed, "lp:1")) == (L.COMPLETED, 0)
     assert await owed.violations() == []
 
 

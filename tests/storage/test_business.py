@@ -108,8 +108,8 @@ async def test_wallets(database: Database) -> None:
         assert wallets.paused(tx, "main")
         assert not wallets.paused(tx, "second")
         wallets.set_balance(tx, "main", 5_000, 5)
-        wallets.set_scanned(tx, "main", 9)
-        wallets.set_scanned(tx, "main", 8)
+        wallets.set_scanned(tx, "main", 9, 9)
+        wallets.set_scanned(tx, "main", 8, 8)
         found = wallets.get(tx, "main")
         assert found is not None
         assert (found.client_pubkey, found.paused_reason, found.missing_msat) == (OTHER, "no balance", 7)
@@ -135,7 +135,7 @@ async def test_a_rotated_connection(database: Database) -> None:
         meet(KEY, KEY, 1)
         wallets.set_profile(tx, "main", WalletProfile.LNBITS)
         wallets.set_balance(tx, "main", 5_000, 5)
-        wallets.set_scanned(tx, "main", 9)
+        wallets.set_scanned(tx, "main", 9, 9)
         assert wallets.pause(tx, "main", "revoked", 0, 10)
 
         again = meet(KEY, KEY, 20)
