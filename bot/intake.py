@@ -13,7 +13,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -56,6 +56,7 @@ WRAPS_AT_ONCE: Final = 16
 LOOK_SECONDS: Final = 0.05
 KEPT_STRANGERS: Final = 5
 KEPT_EARLY: Final = 200
+WARN_SECONDS: Final = 60
 REPEAT_SECONDS: Final = 86_400
 """A machine that still wants its receipt after so long looks for the stored one; others may repeat its events, too."""
 _MAX_CONTENT_CHARS: Final = 200_000
@@ -180,6 +181,8 @@ class Intake:
         self._hold_until: float | None = None
         """Until when at most, on the loop's clock, what comes is held back to be put in order; None: nothing is."""
         self._early: OrderedDict[str, Event] = OrderedDict()
+        self._warned: dict[tuple[str, str, str], tuple[int, int]] = {}
+        """What the log was last told of each machine, and how often it was not since."""
         self.counts: dict[str, int] = {}
         """What was not taken, by reason, since the start."""
         self.strangers: OrderedDict[str, int] = OrderedDict()
@@ -197,8 +200,10 @@ class Intake:
         return self._queues.put(arrived, sealed=event.kind == GIFT_WRAP)
 
     def holds_a_brake(self) -> bool:
-        """Whether somebody has asked that less be paid, and it is not done yet: nothing new may be paid before."""
-        return any(said.brake for said in self._held)
+        """Whether somebody has asked that less be paid, or may have, and it is not done yet: nothing new may be paid
+        before."""
+        unread = self._hold_until is not None and not self._queues.empty
+        return unread or any(said.brake for said in self._held)
 
     def stop(self) -> None:
         """Takes nothing more; what is queued is stored by the relays or repeated by its sender."""
@@ -286,9 +291,7 @@ class Intake:
     def _wanted(self, event: Event) -> bool:
         if len(event.content) > _MAX_CONTENT_CHARS:
             self._count("oversized")
-            if event.pubkey in self._known.machines:
-                log.warning("oversized", machine=event.pubkey, kind=event.kind, characters=len(event.content))
-            return False
+            return event.pubkey in self._known.machines  # that is told of
         if event.pubkey == self._keys.public_key and event.kind != SIGNED_ORDER:
             return False  # a heartbeat that some relay kept
         if event.kind in SETTLEMENT_KINDS:
@@ -315,6 +318,11 @@ class Intake:
     def _said(self, arrived: Arrived) -> Said | None:
         """Decrypts, and says what is to be done with it in a transaction; None where it can't be read."""
         event = arrived.event
+        if len(event.content) > _MAX_CONTENT_CHARS:
+            if arrived.repeat:
+                return None
+            self._warn("oversized", event, reason="oversized", characters=len(event.content))
+            return Said(event.created_at, arrived.place, event, lambda tx: inbox.count(tx, "oversized"))
         if event.kind in SETTLEMENT_KINDS:
             report = self._settlement(arrived)
             return Said(event.created_at, arrived.place, event, report) if report is not None else None
@@ -360,7 +368,7 @@ class Intake:
             text = self._cipher.nip44_decrypt(event.pubkey, event.content)
         except ValueError:
             self._count("bad_payload")
-            log.info("settlement_unreadable", machine=event.pubkey, reason="it can't be decrypted")
+            self._warn("settlement_unreadable", event, reason="it can't be decrypted")
             return None
 
         def work(tx: Tx) -> None:
@@ -369,7 +377,7 @@ class Intake:
             if received is not Received.SEEN:
                 inbox.count(tx, f"settlement_{received.value}")
             if received in (Received.MALFORMED, Received.CONFLICT):
-                log.warning("settlement_refused", machine=event.pubkey, outcome=received.value, event_id=event.id)
+                self._warn("settlement_refused", event, reason=received.value, event_id=event.id)
 
         return work
 
@@ -380,7 +388,7 @@ class Intake:
             return self._opened(event, telemetry.receive, "telemetry")
         if d.startswith(_STATE_D):
             if d != _STATE_D + event.pubkey:
-                return lambda tx, sighting: cassette_state.foreign(tx, event, sighting.now)
+                return lambda tx, _: cassette_state.foreign(tx)
             return self._opened(event, cassette_state.receive, "cassettes")
         named = d == _BEACON_D + event.pubkey
         if named or event.content.lstrip().startswith("{"):
@@ -400,12 +408,23 @@ class Intake:
             text = self._cipher.nip44_decrypt(event.pubkey, event.content)
         except ValueError:
             bad = BadEvent("sealed", "it can't be decrypted")
-            return lambda tx, sighting: sightings.refuse(tx, event, what, bad, sighting.now)
+            return lambda tx, _: sightings.refuse(tx, what, bad)
         return lambda tx, sighting: receive(tx, event, text, sighting)
 
     def _tell(self, event: Event, heard: Heard | BadEvent | None) -> None:
         if isinstance(heard, BadEvent):
-            log.warning("event_refused", machine=event.pubkey, kind=event.kind, reason=heard.reason, detail=str(heard))
+            self._warn("event_refused", event, reason=heard.reason, detail=str(heard))
+
+    def _warn(self, what: str, event: Event, *, reason: str, **more: Any) -> None:
+        """A line in the log at most once a minute for each machine and reason: with a stolen key such events are as
+        many as somebody likes."""
+        key, now = (what, event.pubkey, reason), self._clock.now()
+        since, passed_over = self._warned.get(key, (None, 0))
+        if since is not None and 0 <= now - since < WARN_SECONDS:
+            self._warned[key] = since, passed_over + 1
+            return
+        self._warned[key] = now, 0
+        log.warning(what, machine=event.pubkey, kind=event.kind, reason=reason, times=passed_over + 1, **more)
 
     def _order(self, tx: Tx, event: Event, message: Message, answer: Answer | None = None) -> None:
         now = self._clock.now()
