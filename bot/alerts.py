@@ -49,7 +49,7 @@ def _service(url: str, title: str) -> Tell:
             if found is None:
                 return False
             loaded.append(found)
-        return loaded[0](body=text, title=title)
+        return loaded[0](body=text, title=title, body_format="text")  # what it escapes for HTML, or leaves
 
     return tell
 
@@ -76,11 +76,11 @@ class Service:
         self.place = place
         self._tell = tell
         self._seconds = seconds
-        self._thread: threading.Thread | None = None
+        self._busy = False
 
     async def deliver(self, text: str) -> bool:
         """Whether it took it. One that is still busy with the message before takes nothing."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._busy:
             return self._failed("it has not finished with the message before")
         loop = asyncio.get_running_loop()
         taken: asyncio.Future[bool | str] = loop.create_future()
@@ -95,13 +95,20 @@ class Service:
                 result = self._tell(text)
             except Exception as error:  # noqa: BLE001 - its message may name the address
                 result = type(error).__name__
+            finally:
+                self._busy = False  # before anybody learns of it: the next message may follow at once
             try:
                 loop.call_soon_threadsafe(answer, result)
             except RuntimeError:
                 return  # the bot is gone by now
 
-        self._thread = threading.Thread(target=work, name=f"alerts {self.place}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=work, name=f"alerts {self.place}", daemon=True)
+        self._busy = True
+        try:
+            thread.start()
+        except RuntimeError:
+            self._busy = False
+            return self._failed("the system gives no thread for it")
         try:
             async with asyncio.timeout(self._seconds):
                 result = await taken

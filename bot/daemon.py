@@ -37,7 +37,7 @@ from handlers.context import Live, Relay, Settings, WalletOffer
 from ledger.decide.attempt import WalletProfile
 from ledger.fees import FeeRates
 from ledger.model import Platform
-from storage import alerts, attempts, inbox, legs, meta, orders, outbox, relays, settlements, wallets
+from storage import alerts, attempts, fleet, inbox, legs, meta, orders, outbox, relays, settlements, wallets
 from storage.db import Database, Tx
 from storage.errors import AlreadyRunning, StorageBroken, StorageError
 from storage.witness import Witness
@@ -316,10 +316,16 @@ class Daemon:
         return self.clock.now() < self._booked_until
 
     async def _keep_house(self, db: Database) -> None:
-        """Notes how relays do and until when they were heard, tells what is missing, and drops what is no history."""
+        """Notes how relays do and until when they were heard, tells what is missing, and drops what is no history. A
+        fault in it stops nothing else."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            await db.write(self._clean)
+            try:
+                await db.write(self._clean)
+            except StorageBroken:
+                raise
+            except Exception:
+                log.exception("house_not_kept")
 
     def _mend_times(self, tx: Tx) -> None:
         """The clock may have been ahead when these times were set."""
@@ -329,6 +335,7 @@ class Daemon:
         attempts.check_no_later_than(tx, latest)
         settlements.prove_no_later_than(tx, latest)
         outbox.no_later_than(tx, latest)
+        fleet.no_later_than(tx, self.clock.now())
 
     def _clean(self, tx: Tx) -> None:
         now = self.clock.now()

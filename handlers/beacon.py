@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from handlers import sightings
 from handlers.sightings import Heard, Sighting
 from handlers.wire.bad_event import BadEvent
@@ -26,16 +29,25 @@ def receive(tx: Tx, event: Event, sighting: Sighting, *, named: bool) -> Heard |
     try:
         read = parse_beacon(event.content)
     except BadEvent as bad:
-        return sightings.refuse(tx, event, "beacon", bad, sighting.now) if named else None
+        return sightings.refuse(tx, "beacon", bad) if named else None
     if not named and not read.tells:
         return None
     late = sightings.from_the_future(event, sighting.now)
     if late is not None:
-        return sightings.refuse(tx, event, "beacon", late, sighting.now)
+        return sightings.refuse(tx, "beacon", late)
     for name in read.dropped:
         inbox.count(tx, f"beacon_bad_{name}")
     seen_at = sighting.seen_at(event)
-    fields = {**(before.fields if before is not None else {}), **read.fields}
-    beacons.put(tx, machine_id, Beacon(event.id, event.created_at, seen_at, fields))
+    earlier = _earlier(before, event)
+    fields = {**earlier, **read.fields}
+    beacons.put(tx, machine_id, Beacon(event.id, event.created_at, seen_at, fields, earlier))
     machines.seen(tx, machine_id, seen_at)
     return Heard.TAKEN
+
+
+def _earlier(before: Beacon | None, event: Event) -> Mapping[str, Any]:
+    """The fields that stay where this beacon leaves them out: none of one that it beats by its lower id, which counts
+    as never said."""
+    if before is None:
+        return {}
+    return before.fields if event.created_at > before.created_at else before.earlier

@@ -34,7 +34,7 @@ def receive(tx: Tx, event: Event, text: str, sighting: Sighting) -> Heard | BadE
             raise late
         found = parse_cassettes(text)
     except BadEvent as bad:
-        return sightings.refuse(tx, event, "cassettes", bad, now)
+        return sightings.refuse(tx, "cassettes", bad)
     if not inbox.take(tx, event.id, event.kind, event.pubkey, now):
         return Heard.OLD
     seen_at = sighting.seen_at(event)
@@ -43,12 +43,12 @@ def receive(tx: Tx, event: Event, text: str, sighting: Sighting) -> Heard | BadE
         tx, machine.id, found, event_id=event.id, created_at=event.created_at, seen_at=seen_at, now=now
     )
     if added:
-        cause = Cause(MoveKind.FOUND, machine.pubkey, now)
-        cash.find(tx, machine.id, added, unit_minor(machine.fiat), cause)
+        cause = Cause(MoveKind.FOUND, machine.pubkey, min(now, event.created_at))
+        cash.find(tx, machine.id, added, unit_minor(machine.fiat), cause, now=now)
     return Heard.TAKEN
 
 
-def foreign(tx: Tx, event: Event, now: int) -> Heard | BadEvent:
+def foreign(tx: Tx) -> BadEvent:
     """A state that names another machine than its author."""
     bad = BadEvent("of_another_machine", "its d tag names another machine than the one that signed it")
-    return sightings.refuse(tx, event, "cassettes", bad, now)
+    return sightings.refuse(tx, "cassettes", bad)

@@ -11,6 +11,7 @@ from handlers import past
 from handlers.alarms import telling
 from ledger.alarms import Cause
 from ledger.facts import Violation
+from ledger.invariants import CASH_RULES
 from storage import alarms, attempts, holds, journal, violations
 from storage.db import Tx
 from storage.settlements import mark_view
@@ -24,8 +25,8 @@ _CAUSES: Final = {holds.BOOKS: Cause.BOOKS, holds.PAST: Cause.PAST}
 
 def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now: int) -> bool:
     """Notes what is broken, and holds all payments for it; the operators are told once. False where there is nothing,
-    or nothing that an operator has not accepted."""
-    broken = [each for each in (named(tx, one) for one in found) if violations.note(tx, each, now)]
+    or nothing that an operator has not accepted, or that is of the cash in machines alone."""
+    broken = [each for each in _that_hold(tx, found) if violations.note(tx, each, now)]
     if not broken:
         return False
     first, some = broken[0], shapes(broken[:SHOWN])
@@ -41,7 +42,7 @@ def hold_books(tx: Tx, found: Iterable[Violation], operators: Iterable[str], now
 def recheck(tx: Tx, found: Sequence[Violation], now: int) -> bool:
     """After a check of the whole books: what is mended is forgotten, and with the last of it the hold ends. True where
     it does."""
-    there = [named(tx, each) for each in found]
+    there = _that_hold(tx, found)
     for each in there:
         violations.note(tx, each, now)
     violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED)
@@ -53,7 +54,7 @@ def checked(tx: Tx, found: Sequence[Violation], operators: Iterable[str], now: i
     it holds payments when it breaks again. What holds them now stays until somebody has it checked: `recheck`."""
     telling.over(tx, Cause.BOOKS_UNCHECKED, "", operators, now)
     alarms.forget(tx, Cause.BOOKS_UNCHECKED, "", now)  # payments wait for it each time: it is news each time
-    there = [named(tx, each) for each in found]
+    there = _that_hold(tx, found)
     violations.keep_only(tx, there, looked_for=lambda rule: rule not in LISTED, accepted=True)
 
 
@@ -80,6 +81,10 @@ def named(tx: Tx, violation: Violation) -> Violation:
     """People know an attempt by the payment that it is for."""
     leg_id = attempts.leg_of(tx, violation.ref)
     return violation if leg_id is None else replace(violation, ref=f"P{leg_id}")
+
+
+def _that_hold(tx: Tx, found: Iterable[Violation]) -> list[Violation]:
+    return [named(tx, each) for each in found if each.name not in CASH_RULES]
 
 
 def _lift(tx: Tx, name: str, now: int) -> bool:

@@ -14,13 +14,14 @@ from storage.sequences import Gap
 GAP_SECONDS: Final = 600
 """Reports come in any order, and late: a number is missing only after so long."""
 KEEP_SECONDS: Final = 30 * 86_400
+SHOWN: Final = 20
 
 
 def tell(tx: Tx, operators: Iterable[str], now: int) -> None:
-    """Each missing number is told of once."""
-    for machine_id, machine, gaps in sequences.take_untold(tx, now - GAP_SECONDS):
-        facts = {"machine": machine, "missing": shape(gaps)}
-        telling.raise_(tx, Cause.REPORTS_MISSING, _subject(machine_id), facts, operators, now, mark=str(now))
+    """Of each machine the first that is missing is told of at once; what is missed later, with a reminder."""
+    for machine_id, machine in sequences.take_untold(tx, now - GAP_SECONDS):
+        facts = {"machine": machine, "missing": of_machine(tx, machine_id, now)[:SHOWN]}
+        telling.raise_(tx, Cause.REPORTS_MISSING, _subject(machine_id), facts, operators, now)
     for machine_id in sequences.forget(tx, now - KEEP_SECONDS):
         alarms.forget(tx, Cause.REPORTS_MISSING, _subject(machine_id), now)
 

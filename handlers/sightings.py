@@ -51,9 +51,8 @@ def from_the_future(event: Event, now: int) -> BadEvent | None:
     return BadEvent("from_the_future", f"it is dated {event.created_at - now} s ahead: the machine's clock is wrong")
 
 
-def refuse(tx: Tx, event: Event, what: str, bad: BadEvent, now: int) -> Heard | BadEvent:
-    """Counts why an event of a machine is not taken, once; nothing else changes. Returns what is to be told of it."""
-    if not inbox.take(tx, event.id, event.kind, event.pubkey, now):
-        return Heard.OLD
+def refuse(tx: Tx, what: str, bad: BadEvent) -> BadEvent:
+    """Counts why an event of a machine is not taken. Nothing else changes, and there is no row for it: with a stolen
+    key they are as many as somebody likes. Returns what is to be told of it."""
     inbox.count(tx, f"{what}_{bad.reason}")
     return bad

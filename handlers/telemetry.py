@@ -26,7 +26,7 @@ def receive(tx: Tx, event: Event, text: str, sighting: Sighting) -> Heard | BadE
         if late is not None:
             raise late
     except BadEvent as bad:
-        return sightings.refuse(tx, event, "telemetry", bad, sighting.now)
+        return sightings.refuse(tx, "telemetry", bad)
     seen_at = sighting.seen_at(event)
     telemetry.put(tx, machine.id, Telemetry(event.id, event.created_at, seen_at, body))
     machines.seen(tx, machine.id, seen_at)

@@ -24,6 +24,8 @@ HISTORY_SECONDS: Final = 28 * DAY
 LEAST_HISTORY_SECONDS: Final = 3 * DAY
 MOST_DAYS: Final = 999
 """A forecast beyond this says no more than that."""
+MOST_NAMED: Final = 10
+"""Named notes that come to more than so many times their cash-out are a mistake in the report, not in the bays."""
 _MOST_STEPS: Final = 10_000
 
 
@@ -113,6 +115,15 @@ def unit_minor(currency: str) -> int:
 def believed_minor(bays: Iterable[Bay], unplaced_minor: int, unit: int) -> int:
     """All that is believed to be in the bays."""
     return sum(bay.amount for bay in bays) * unit - unplaced_minor
+
+
+def plausible(said: Dispensed | None, fiat_minor: int, unit: int) -> Dispensed | None:
+    """What a machine says of the notes of a cash-out; None where that can't be of this one."""
+    if said is None:
+        return None
+    bills = sum(denomination * number for denomination, number in (said.bills or {}).items())
+    most = max(sum(each.amount for each in said.bays), bills)
+    return said if most * unit <= MOST_NAMED * fiat_minor else None
 
 
 def dispense(bays: Sequence[Bay], fiat_minor: int, unit: int, said: Dispensed | None) -> Change:

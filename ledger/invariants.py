@@ -1,7 +1,8 @@
 """What must be true of the books at every moment (payouts.md, "Invariants"), as checks that name what is not.
 
 Used by `verify` and `reconcile` in production, where a violation stops paying, and after every step of the random runs
-of the tests. Each check takes facts as they are stored and believes none that it can work out anew.
+of the tests; `CASH_RULES` stop nothing. Each check takes facts as they are stored and believes none that it can work
+out anew.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ from ledger.states import (
     settlement_after,
 )
 
+CASH_RULES: Final = frozenset({"cash_before_proof", "cash_not_moved", "cash_moved", "cash_sum"})
+"""Of the cash that is believed to be in machines. No payment depends on that, so these stop none."""
 _PAID: Final = frozenset({LegStatus.COMPLETED, LegStatus.REFUNDED})
 _FIAT_LEGS: Final = frozenset({LegType.DCA, LegType.SETTLEMENT})
 _MAY_BE_UNPLANNED: Final = frozenset({SettlementStatus.PENDING, SettlementStatus.PARTIAL, SettlementStatus.REFUNDED})

@@ -16,7 +16,7 @@ KEEP_SECONDS: Final = 30 * 86_400
 
 def raise_(tx: Tx, cause: Cause, subject: str, facts: Mapping[str, Any], now: int, *, mark: str = "") -> Change | None:
     """The cause is there; None where there is nothing to say of it now. `mark` tells one state of it from another: a
-    new one is told at once, whatever was told before. `facts` are values for JSON."""
+    worse one is told at once, whatever was told before. `facts` are values for JSON."""
     change = raised(last(tx, cause, subject), Alarm(0, cause, subject, facts, mark, now, now), now)
     return _to_tell(keep(tx, change)) if change is not None else None
 
@@ -101,6 +101,15 @@ def of_machine(tx: Tx, machine_id: int) -> list[Alarm]:
 def number_open(tx: Tx) -> int:
     row = tx.one("SELECT count(*) AS number FROM alarms WHERE cleared_at IS NULL")
     return int(row["number"]) if row else 0
+
+
+def raised_since(tx: Tx, since: int, until: int) -> dict[Cause, int]:
+    """How many alarms of each cause were raised in that time, open or over."""
+    rows = tx.all(
+        "SELECT cause, count(*) AS number FROM alarms WHERE raised_at > ? AND raised_at <= ? GROUP BY cause",
+        (since, until),
+    )
+    return {Cause(row["cause"]): row["number"] for row in rows}
 
 
 def known(tx: Tx, keys: Iterable[Key]) -> dict[Key, Alarm]:

@@ -15,6 +15,8 @@ LIFE_SECONDS: Final = 86_400
 MOST_WAITING: Final = 200
 """For one service: the oldest go."""
 RETRY_SECONDS: Final = (10, 30, 120, 600, 1_800)
+REFUSALS_IN_A_ROW: Final = 3
+"""So often one is tried before the next may go ahead."""
 _SERVICES: Final = "alert_services"
 _LANGUAGE: Final = "alert_language"
 
@@ -57,8 +59,13 @@ def put(tx: Tx, text: str, now: int) -> None:
 
 
 def first(tx: Tx, service: int) -> tuple[Waiting, int] | None:
-    """What this service is to be told next, and when. Each waits for the one before: they come in order."""
-    row = tx.one("SELECT * FROM alerts WHERE service = ? ORDER BY id LIMIT 1", (service,))
+    """What this service is to be told next, and when. Each waits for the one before: they come in order. One that was
+    refused a few times lets the others go ahead, for it may be the text that the service does not take."""
+    row = tx.one(
+        "SELECT * FROM alerts WHERE service = :service"
+        " ORDER BY tries >= :few, CASE WHEN tries >= :few THEN next_try_at END, id LIMIT 1",
+        {"service": service, "few": REFUSALS_IN_A_ROW},
+    )
     if row is None:
         return None
     return Waiting(row["id"], row["service"], row["text"], row["created_at"], row["tries"]), row["next_try_at"]
@@ -69,10 +76,14 @@ def done(tx: Tx, alert_id: int) -> None:
 
 
 def put_off(tx: Tx, waiting: Waiting, now: int) -> bool:
-    """The service did not take it: tried again later, or given up (False) when it is a day old."""
-    if not 0 <= now - waiting.created_at < LIFE_SECONDS:
+    """The service did not take it: tried again later, or given up (False) when it is a day old. One from a day to come
+    is as old as this moment: the clock was ahead when it was written."""
+    if now - waiting.created_at >= LIFE_SECONDS:
         done(tx, waiting.id)
         return False
     delay = RETRY_SECONDS[min(waiting.tries, len(RETRY_SECONDS) - 1)]
-    tx.run("UPDATE alerts SET tries = tries + 1, next_try_at = ? WHERE id = ?", (now + delay, waiting.id))
+    tx.run(
+        "UPDATE alerts SET tries = tries + 1, next_try_at = ?, created_at = min(created_at, ?) WHERE id = ?",
+        (now + delay, now, waiting.id),
+    )
     return True

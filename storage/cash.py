@@ -32,7 +32,7 @@ class Box:
     gap_minor: int = 0
     """What is believed to be in the bays less what is explained, when last seen."""
     gap_since: int | None = None
-    """Since when the gap has been that; None where there is none."""
+    """Since when cash has been missing, or too much of it there; None where there is no gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,9 @@ def moves(
     ]
 
 
-def find(tx: Tx, machine_id: int, found: Sequence[Notes], unit: int, cause: Cause) -> None:
-    """Makes bays that the machine reports for the first time: what it says of them is believed."""
+def find(tx: Tx, machine_id: int, found: Sequence[Notes], unit: int, cause: Cause, *, now: int) -> None:
+    """Makes bays that the machine reports for the first time: what it says of them is believed. `cause` is of the time
+    at which it said so."""
     for each in found:
         tx.insert(
             "bays",
@@ -127,7 +128,7 @@ def find(tx: Tx, machine_id: int, found: Sequence[Notes], unit: int, cause: Caus
         " WHERE machine_id = ? AND after_settlement IS NULL",
         (machine_id,),
     )
-    note_gap(tx, machine_id, unit, cause.at)
+    note_gap(tx, machine_id, unit, now)
 
 
 def change(tx: Tx, machine_id: int, made: Change, unit: int, cause: Cause) -> None:
@@ -175,6 +176,12 @@ def empty(tx: Tx, machine_id: int, counted_minor: int | None, cause: Cause) -> i
     return believed
 
 
+def was_emptied(tx: Tx, machine_id: int, amount_minor: int, cause: Cause) -> None:
+    """What is only now booked as put in went with the box when that was emptied."""
+    tx.run("UPDATE boxes SET box_minor = box_minor - ? WHERE machine_id = ?", (amount_minor, machine_id))
+    _move(tx, machine_id, cause, None, -amount_minor)
+
+
 def set_limit(tx: Tx, machine_id: int, limit_minor: int | None) -> None:
     tx.run(
         "INSERT INTO boxes (machine_id, limit_minor) VALUES (:id, :most) ON CONFLICT (machine_id)"
@@ -211,14 +218,26 @@ def moved(tx: Tx, settlement_id: int) -> tuple[bool, list[Notes], list[Notes], i
     return bool(rows), taken, given, unplaced
 
 
-def counted_since(tx: Tx, machine_id: int, settlement_id: int) -> set[int | None]:
-    """Positions of the bays that somebody counted after this cash-out; None among them where what was unplaced was."""
+def counted_since(
+    tx: Tx, machine_id: int, positions: Iterable[int], *, sold_at: int, settlement_id: int
+) -> set[int | None]:
+    """Those of these bays that somebody counted, or the machine showed for the first time, after the cash-out was sold
+    or after it moved cash; None among them where what was unplaced was."""
+    found = {
+        place
+        for place in (None, *positions)
+        if tx.one(
+            "SELECT 1 FROM cash_moves WHERE machine_id = ? AND position IS ? AND at > ? AND kind IN ('found', 'set')"
+            " AND settlement_id IS NULL AND assumed = 0 LIMIT 1",
+            (machine_id, place, sold_at),
+        )
+    }
     rows = tx.all(
-        "SELECT DISTINCT position FROM cash_moves WHERE machine_id = ? AND kind = 'set' AND settlement_id IS NULL"
-        " AND id > (SELECT min(id) FROM cash_moves WHERE settlement_id = ?)",
-        (machine_id, settlement_id),
+        "SELECT DISTINCT position FROM cash_moves WHERE id > (SELECT min(id) FROM cash_moves WHERE settlement_id = ?)"
+        " AND +machine_id = ? AND kind = 'set' AND settlement_id IS NULL AND (assumed = 0 OR position IS NULL)",
+        (settlement_id, machine_id),
     )
-    return {row["position"] for row in rows}
+    return found | {row["position"] for row in rows}
 
 
 def dispensed(tx: Tx, machine_id: int, positions: Iterable[int], now: int) -> tuple[dict[int, int], int]:
@@ -243,8 +262,8 @@ def dispensed(tx: Tx, machine_id: int, positions: Iterable[int], now: int) -> tu
 
 
 def note_gap(tx: Tx, machine_id: int, unit: int, now: int) -> None:
-    """How far what is believed is from what is explained, and since when it is that far; nothing where there are no
-    bays."""
+    """How far what is believed is from what is explained, and since when cash is missing or too much; nothing where
+    there are no bays."""
     found = cassettes.bays(tx, machine_id)
     held = box(tx, machine_id)
     gap = believed_minor(found, held.unplaced_minor, unit) - held.explained_minor if found else 0
@@ -253,8 +272,16 @@ def note_gap(tx: Tx, machine_id: int, unit: int, now: int) -> None:
     tx.run(
         "INSERT INTO boxes (machine_id, gap_minor, gap_since) VALUES (:id, :gap, :since) ON CONFLICT (machine_id)"
         " DO UPDATE SET gap_minor = :gap, gap_since = :since",
-        {"id": machine_id, "gap": gap, "since": now if gap else None},
+        {"id": machine_id, "gap": gap, "since": _since(held, gap, now)},
     )
+
+
+def _since(before: Box, gap: int, now: int) -> int | None:
+    """A gap that grows or shrinks is as old as it was: what is lost bit by bit must not look fresh each time."""
+    if gap == 0:
+        return None
+    same = before.gap_since is not None and (gap > 0) == (before.gap_minor > 0)
+    return before.gap_since if same else now
 
 
 def known(tx: Tx, machine_id: int) -> bool:

@@ -9,9 +9,13 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ledger.cash import Bay, Notes
 from storage.db import Tx
+
+CLOCKS_APART_SECONDS: Final = 30
+"""A machine's clock may be so far behind: what it says at once after a config is dated before it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class CassetteState:
     """What was sent: denomination and count by position."""
     config_at: int | None
     applied_at: int | None
-    """When a state first showed just what was sent."""
+    """When a state of after the config showed what is believed to be in all bays that were sent."""
 
 
 def state(tx: Tx, machine_id: int) -> CassetteState | None:
@@ -67,16 +71,13 @@ def reported(
     tx: Tx, machine_id: int, found: Sequence[Notes], *, event_id: str, created_at: int, seen_at: int, now: int
 ) -> list[Notes]:
     """Notes a newer state of the machine: what it shows of bays that are known. Returns the bays that are not, which
-    are the caller's to make. A config that it shows exactly is applied."""
+    are the caller's to make."""
     tx.run(
         "INSERT INTO cassettes (machine_id, event_id, created_at, received_at) VALUES (:id, :event, :created, :seen)"
         " ON CONFLICT (machine_id) DO UPDATE SET event_id = :event, created_at = :created, received_at = :seen",
         {"id": machine_id, "event": event_id, "created": created_at, "seen": seen_at},
     )
-    before = state(tx, machine_id)
     shown = {each.position: (each.denomination, each.notes) for each in found}
-    if before is not None and before.applied_at is None and before.config is not None and before.config == shown:
-        tx.run("UPDATE cassettes SET applied_at = ? WHERE machine_id = ?", (now, machine_id))
     known = {bay.position for bay in bays(tx, machine_id)}
     tx.many(
         "UPDATE bays SET reported_denomination = ?, reported_count = ?, left_out_since = NULL"
@@ -92,13 +93,21 @@ def reported(
 
 
 def note_differences(tx: Tx, machine_id: int, now: int) -> None:
-    """Since when each bay is believed to hold something else than is reported."""
+    """Since when each bay is believed to hold something else than is reported, and whether the machine has taken the
+    config that was sent: cash-outs may have changed the counts since, on both sides."""
     tx.run(
         "UPDATE bays SET differs_since = CASE WHEN left_out_since IS NULL AND denomination = reported_denomination"
         " AND count = reported_count THEN NULL ELSE coalesce(differs_since, :now) END WHERE machine_id = :id"
         " AND (differs_since IS NULL) <> (left_out_since IS NULL AND denomination = reported_denomination"
         " AND count = reported_count)",
         {"id": machine_id, "now": now},
+    )
+    tx.run(
+        "UPDATE cassettes SET applied_at = :now WHERE machine_id = :id AND applied_at IS NULL"
+        " AND created_at >= config_at - :apart AND NOT EXISTS (SELECT 1 FROM json_each(cassettes.config) c"
+        " LEFT JOIN bays b ON b.machine_id = :id AND b.position = CAST(c.key AS INTEGER)"
+        " WHERE b.position IS NULL OR b.differs_since IS NOT NULL)",
+        {"id": machine_id, "now": now, "apart": CLOCKS_APART_SECONDS},
     )
 
 

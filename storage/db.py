@@ -57,6 +57,8 @@ class Tx:
     """What the next line of the audit log seals (storage/seals.py)."""
     coming: list[Any] = field(default_factory=list)
     """What is to leave soon: a hint only, for who makes it ready while this is being committed, or undone after all."""
+    faults: list[Exception] = field(default_factory=list)
+    """Of ours, in work that is undone by itself, so that the rest goes on. They are logged."""
 
     def run(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         return self.sql.execute(statement, values)
@@ -321,6 +323,8 @@ class Database:
                 _finish(job, StorageBroken(f"not stored: {error}") if broken else error)
             return
         for job in batch:
+            for fault in job.tx.faults if job.tx is not None else ():
+                log.error("left_undone", exc_info=fault)
             _finish(job, job.error)
         for follower, what in found:
             follower.listener(what)

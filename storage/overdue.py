@@ -21,6 +21,7 @@ class Attempt:
 class Settlement:
     id: int
     machine: str
+    wallet: str
     since: int
     unverified: bool
     waits: bool
@@ -50,7 +51,7 @@ def attempts(tx: Tx, until: int) -> list[Attempt]:
 def settlements(tx: Tx, until: int) -> list[Settlement]:
     """Neither done nor in an operator's hands, and unchanged since then."""
     rows = tx.all(
-        "SELECT s.id, s.status, s.changed_at, m.name AS machine, w.paused_at IS NOT NULL OR EXISTS ("  # noqa: S608
+        "SELECT s.id, s.status, s.changed_at, s.wallet, m.name AS machine, w.paused_at IS NOT NULL OR EXISTS ("  # noqa: S608
         "  SELECT 1 FROM switches WHERE paused = 1 AND name IN ('payments', 'machine:' || s.machine_id)) AS waits"
         " FROM settlements s JOIN machines m ON m.id = s.machine_id JOIN wallets w ON w.name = s.wallet"
         f" WHERE {OPEN_SETTLEMENTS} AND s.status IN ('pending', 'processing', 'partial', 'unverified')"
@@ -59,7 +60,14 @@ def settlements(tx: Tx, until: int) -> list[Settlement]:
         (until,),
     )
     return [
-        Settlement(row["id"], row["machine"], row["changed_at"], row["status"] == "unverified", bool(row["waits"]))
+        Settlement(
+            id=row["id"],
+            machine=row["machine"],
+            wallet=row["wallet"],
+            since=row["changed_at"],
+            unverified=row["status"] == "unverified",
+            waits=bool(row["waits"]),
+        )
         for row in rows
     ]
 

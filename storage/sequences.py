@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from storage.db import Tx
@@ -105,18 +104,16 @@ def machines_missing(tx: Tx) -> list[int]:
     return [row["machine_id"] for row in tx.all("SELECT DISTINCT machine_id FROM missing_reports")]
 
 
-def take_untold(tx: Tx, until: int) -> list[tuple[int, str, tuple[Gap, ...]]]:
-    """What was noticed missing by `until` and nobody was told of, by the machine's id and name; it is told from now
-    on."""
+def take_untold(tx: Tx, until: int) -> list[tuple[int, str]]:
+    """The machines of which something was noticed missing by `until` and nobody was told of it, by id and name; it is
+    told from now on."""
     rows = tx.run(
         "UPDATE missing_reports SET told = 1 WHERE told = 0 AND noticed_at <= ?"
-        " RETURNING machine_id, (SELECT name FROM machines WHERE id = machine_id) AS machine, began_at, seq,"
-        " noticed_at",
+        " RETURNING machine_id, (SELECT name FROM machines WHERE id = machine_id) AS machine",
         (until,),
     ).fetchall()
-    rows.sort(key=lambda row: (row["machine"], row["began_at"], row["seq"]))
-    by_machine = groupby(rows, lambda row: (int(row["machine_id"]), str(row["machine"])))
-    return [(*machine, _joined(each)) for machine, each in by_machine]
+    found = {(int(row["machine_id"]), str(row["machine"])) for row in rows}
+    return sorted(found, key=lambda machine: machine[1])
 
 
 def forget(tx: Tx, until: int) -> set[int]:

@@ -324,13 +324,19 @@ def sales_since(tx: Tx, machine_id: int, since: int) -> list[Sale]:
 
 
 def newest_fee_fits(tx: Tx, machine_id: int, since: int) -> bool | None:
-    """Whether the fee of the newest proven report of a machine since then was what was owed, within tolerance."""
-    row = tx.one(
-        "SELECT fee_mismatch_warned FROM settlements WHERE machine_id = ? AND created_at > ? AND entered_by IS NULL"
-        " AND status NOT IN ('unverified', 'rejected') ORDER BY created_at DESC, id DESC LIMIT 1",
-        (machine_id, since),
-    )
-    return None if row is None else not row["fee_mismatch_warned"]
+    """Whether the fees of the newest proven reports of a machine since then, one of each direction, were what was owed,
+    within tolerance."""
+    found = [
+        tx.one(
+            "SELECT fee_mismatch_warned FROM settlements WHERE machine_id = ? AND tx_type = ? AND created_at > ?"
+            " AND entered_by IS NULL AND status NOT IN ('unverified', 'rejected')"
+            " ORDER BY created_at DESC, id DESC LIMIT 1",
+            (machine_id, tx_type.value, since),
+        )
+        for tx_type in TxType
+    ]
+    warned = [bool(row["fee_mismatch_warned"]) for row in found if row is not None]
+    return not any(warned) if warned else None
 
 
 def owner_of_payment(tx: Tx, payment_hash: str) -> Settlement | None:

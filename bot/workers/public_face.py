@@ -8,10 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import structlog
+
 from handlers import public_face
 from handlers.public_face import Face
 from nwc.ports import Clock
 from storage.db import Database
+from storage.errors import StorageBroken
+
+log = structlog.get_logger(__name__)
 
 EVERY_SECONDS: Final = 60.0
 
@@ -26,8 +31,14 @@ class PublicFace:
         self._every_seconds = every_seconds
 
     async def run(self) -> None:
+        """Runs for ever: a fault of a card stops nothing else."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except StorageBroken:
+                raise
+            except Exception:
+                log.exception("public_face_not_shown")
             await asyncio.sleep(self._every_seconds)
 
     async def look(self) -> None:

@@ -32,6 +32,8 @@ DEAF_SECONDS: Final = 60.0
 STEP_SECONDS: Final = 120
 """A clock that is set by more than that says nothing about how long something lasted."""
 READ_SECONDS: Final = 60.0
+DIGEST_AGAIN_SECONDS: Final = 600.0
+"""After one that could not be read."""
 _MB: Final = 1_048_576
 
 
@@ -75,6 +77,7 @@ class Watchman:
         self._deaf_from = 0.0
         self._down: dict[str, tuple[int, float]] = {}
         self._answers: dict[str, tuple[int | None, float]] = {}
+        self._no_digest_before = self._began
 
     async def run(self) -> None:
         """Runs for ever."""
@@ -92,16 +95,18 @@ class Watchman:
         """Does what there is to do now, in one commit."""
         outside, settings, now = self._outside(), self._settings(), self._clock.now()
         # With a thousand machines it takes some 60 ms: nobody's order waits for it.
-        changed, due = await self._db.read_apart(
+        changed, unplanned, due = await self._db.read_apart(
             lambda tx: (
-                bool(watch.changes(tx, outside, settings.limits, now)) or digest.unplanned(tx, settings.digest, now),
+                bool(watch.changes(tx, outside, settings.limits, now)),
+                digest.unplanned(tx, settings.digest, now),
                 digest.due(tx, settings.digest, now),
             ),
             seconds=READ_SECONDS,
         )
-        if not changed:
-            return
         said = await self._digest(settings, now) if due else None
+        plans = unplanned and (said is not None or not due)
+        if not changed and not plans:
+            return
         operators = settings.operators_to_tell
 
         def commit(tx: Tx) -> None:
@@ -109,19 +114,27 @@ class Watchman:
             for change in kept:
                 if change.tell is not None:
                     log.warning("alarm", cause=change.alarm.cause.value, subject=change.alarm.subject, tell=change.tell)
-            if digest.note(tx, settings.digest, now) and said is not None:
+            if plans and digest.note(tx, settings.digest, now) and said is not None:
                 digest.send(tx, said, operators, now)
 
         await self._db.write(commit)
 
     async def _digest(self, settings: Settings, now: int) -> Message | None:
+        """None: it can't be read now, and is tried again after a while. Alarms don't wait for it."""
+        if self._clock.monotonic() < self._no_digest_before:
+            return None
         try:
             return await self._db.read_apart(
                 lambda tx: digest.message(tx, settings.digest.zone, now), seconds=READ_SECONDS
             )
+        except StorageBroken:
+            raise
         except TookTooLong:
             log.error("no_digest", reason="yesterday is too long to be read in time")
-            return None
+        except Exception:
+            log.exception("no_digest")
+        self._no_digest_before = self._clock.monotonic() + DIGEST_AGAIN_SECONDS
+        return None
 
     # --- what is seen ------------------------------------------------------------------------------------------------
 

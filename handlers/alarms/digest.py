@@ -89,7 +89,7 @@ def facts(tx: Tx, zone: tzinfo, now: int) -> dict[str, Any]:
         "operator_fee_sats": found.operator_fee_sats,
         "lps_sats": found.paid.to_lps_sats,
         "lps_fiat": _fiat(found.paid.fiat),
-        "machines": _cash(tx),
+        "machines": _cash(tx, now),
         "wallets": _wallets(tx),
         "alarms": {"count": len(open_alarms), "counts": counts},
     }
@@ -103,9 +103,9 @@ def _fiat(amounts: dict[str, int]) -> list[dict[str, str]]:
     return [{"currency": each, "amount": fiat_text(amounts[each], each)} for each in sorted(amounts)]
 
 
-def _cash(tx: Tx) -> list[dict[str, Any]]:
+def _cash(tx: Tx, now: int) -> list[dict[str, Any]]:
     """Of active machines whose bays are known, the emptiest first."""
-    active = {each.id: each for each in fleet.machines(tx, 0)}
+    active = {each.id: each for each in fleet.machines(tx, 0, now)}
     found = []
     for machine_id, bays in groupby(fleet.bays(tx), lambda bay: bay.machine_id):
         if machine_id not in active:

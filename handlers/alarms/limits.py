@@ -49,6 +49,7 @@ class Thresholds:
     def load(cls, tx: Tx, limits: Limits) -> Thresholds:
         return cls(limits, thresholds.of_all(tx))
 
-    def of(self, machine_id: int, name: str) -> int:
-        own = self.own.get(machine_id, {})
+    def of(self, machine_id: int | None, name: str) -> int:
+        """None: of no machine."""
+        own = self.own.get(machine_id, {}) if machine_id is not None else {}
         return own[name] if name in own else self.limits.of_any_machine()[name]

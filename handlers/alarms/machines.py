@@ -39,7 +39,7 @@ def find(tx: Tx, machines: Iterable[Machine], outside: Outside, thresholds: Thre
 def _silent(machine: Machine, outside: Outside, after: int, now: int) -> Iterator[Finding]:
     """Silence counts only while the machine could have been heard."""
     seen = machine.seen_at
-    if not after or seen is None or now - seen <= after:
+    if not after or now - seen <= after:
         return
     if outside.deaf_since is not None or outside.heard_for <= after:
         yield Finding(Cause.MACHINE_SILENT, subject(machine.id))
@@ -62,7 +62,11 @@ def _box(machine: Machine, now: int) -> Iterator[Finding]:
             "currency": machine.fiat,
         }
         yield Finding(Cause.BOX_FULL, subject(machine.id), facts)
-    if machine.gap_minor and machine.gap_since is not None and now - machine.gap_since >= GAP_SECONDS:
+    if not machine.gap_minor or machine.gap_since is None:
+        return
+    if now - machine.gap_since < GAP_SECONDS:  # one that is open is not over because it has become another
+        yield Finding(Cause.CASH_GAP, subject(machine.id))
+    else:
         gap = {
             "machine": machine.name,
             "amount": fiat_text(abs(machine.gap_minor), machine.fiat),

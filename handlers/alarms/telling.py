@@ -148,7 +148,20 @@ def _group(kind: str, found: Sequence[Alarm], now: int) -> Message:
 
 def send(tx: Tx, message: Message, operators: Iterable[str], now: int) -> None:
     """To each operator and to the services outside."""
-    wording, facts = message
+    wording, facts = _that_can_be_said(tx, message)
     notices.tell(tx, operators, wording, facts, now)
     if alerts.services(tx):
         alerts.put(tx, replies.render(wording, facts, alerts.language(tx)), now)
+
+
+def _that_can_be_said(tx: Tx, message: Message) -> Message:
+    """The message, or where its words have a fault another one that says so: what goes with an alarm in one
+    transaction, such as a wallet's answer or a hold, must not fail with its words."""
+    wording, facts = message
+    try:
+        for language in replies.LANGUAGES:
+            replies.render(wording, facts, language)
+    except Exception as error:  # noqa: BLE001 - it is logged with the commit
+        tx.faults.append(error)
+        return "notice alarm unworded", {"wording": wording}
+    return message

@@ -22,14 +22,15 @@ CAPS: Final = {Cause.CAP_DAY: "a day", Cause.CAP_HOUR: "an hour", Cause.CAP_IN_F
 def find(
     tx: Tx, outside: Outside, thresholds: Thresholds, machines: Collection[Machine], now: int
 ) -> Iterator[Finding]:
-    """`machines`: the active ones. What nobody uses may be empty and silent."""
-    using = {machine.wallet: machine for machine in machines}
+    """`machines`: the active ones. What no machine uses may be empty and silent, unless something of it is open."""
+    using = {machine.wallet: machine.id for machine in machines}
     for wallet in wallets.all_of_them(tx):
         yield from _stopped(tx, wallet)
         yield from _waiting(tx, wallet.name)
-        if wallet.name in outside.wallets and wallet.name in using:
+        machine_id = using.get(wallet.name)
+        if wallet.name in outside.wallets and (machine_id is not None or wallets.open_work(tx, wallet.name).any):
             yield from _unreachable(wallet, outside.wallets[wallet.name], thresholds, now)
-            yield from _low(wallet, thresholds.of(using[wallet.name].id, WALLET_LOW))
+            yield from _low(wallet, thresholds.of(machine_id, WALLET_LOW))
 
 
 def _stopped(tx: Tx, wallet: Wallet) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from itertools import chain
 from handlers.alarms import machines, payments, surroundings, telling, wallets
 from handlers.alarms.findings import Finding, Outside
 from handlers.alarms.limits import Limits, Thresholds
-from ledger.alarms import Alarm, Change, Key, decide
+from ledger.alarms import HOUR, Alarm, Cause, Change, Key, decide
 from storage import alarms, fleet
 from storage.db import Tx
 
@@ -16,18 +16,20 @@ from storage.db import Tx
 def changes(tx: Tx, outside: Outside, limits: Limits, now: int) -> list[Change]:
     """What is to be done, as this transaction sees the books. Changes nothing."""
     thresholds = Thresholds.load(tx, limits)
-    active = fleet.machines(tx, machines.FEES_IN_A_ROW)
+    active = fleet.machines(tx, machines.FEES_IN_A_ROW, now)
+    of_wallets = list(wallets.find(tx, outside, thresholds, active, now))
+    silent = {each.subject for each in of_wallets if _is_there(tx, each, Cause.WALLET_UNREACHABLE)}
     found = _wrong(
         chain(
             surroundings.find(tx, outside, limits),
-            wallets.find(tx, outside, thresholds, active, now),
-            payments.find(tx, limits, now),
+            of_wallets,
+            payments.find(tx, limits, silent, now),
             machines.find(tx, active, outside, thresholds, now),
         ),
         now,
     )
     known = alarms.known(tx, (key for key, fresh in found.items() if fresh is not None))
-    return decide(known, found, now)
+    return decide(known, found, now, alarms.raised_since(tx, now - HOUR, now))
 
 
 def look(tx: Tx, outside: Outside, limits: Limits, operators: Iterable[str], now: int) -> list[Change]:
@@ -36,6 +38,11 @@ def look(tx: Tx, outside: Outside, limits: Limits, operators: Iterable[str], now
     telling.tell(tx, kept, operators, now)
     alarms.drop_old(tx, now)
     return kept
+
+
+def _is_there(tx: Tx, found: Finding, cause: Cause) -> bool:
+    """Whether it is of this cause, and is told with this look or was before."""
+    return found.cause is cause and (found.facts is not None or alarms.get_open(tx, cause, found.subject) is not None)
 
 
 def _wrong(findings: Iterable[Finding], now: int) -> dict[Key, Alarm | None]:

@@ -15,12 +15,11 @@ from handlers.commands.paging import Listing, Paged, listing
 from handlers.commands.registry import command
 from handlers.context import Context
 from handlers.roles import OPERATOR
-from ledger.alarms import UNTIL_CLEARED, Alarm
+from ledger.alarms import HOUR, LONGEST_SILENCE, UNTIL_CLEARED, Alarm
 from ledger.errors import Code, Refusal
 from ledger.model import Machine
 from storage import alarms, machines, thresholds
 
-_HOUR: Final = 3_600
 _DEFAULT: Final = -1
 _MOST: Final = 10_000_000_000
 
@@ -54,7 +53,7 @@ class Nothing(Params):
 
 class AlarmSilence(Params):
     alarm: Annotated[int, BeforeValidator(_alarm_id)]
-    hours: Annotated[int, between(0, 8_760)] = 24
+    hours: Annotated[int, between(0, LONGEST_SILENCE // HOUR)] = 24
     until: Literal["cleared"] | None = None
 
 
@@ -91,7 +90,7 @@ def alarm_silence(ctx: Context, params: AlarmSilence) -> dict[str, Any]:
     """No reminders of an alarm for some hours, or until it is over; hours=0 ends that. Its end is told all the same."""
     found = _open(ctx, params.alarm)
     before = {"silenced_until": found.silenced_until}
-    until = UNTIL_CLEARED if params.until is not None else ctx.now + params.hours * _HOUR
+    until = UNTIL_CLEARED if params.until is not None else ctx.now + params.hours * HOUR
     silenced = alarms.silence(ctx.tx, found, until if until > ctx.now else None, ctx.sender)
     ctx.record(f"N{found.id}", before=before, after={"silenced_until": silenced.silenced_until})
     return telling.shape(silenced, ctx.now)

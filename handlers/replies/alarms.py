@@ -376,6 +376,12 @@ def _few(found: Sequence[str], w: Words) -> str:
     return facts([*found[:_LINES], more])
 
 
+def _unworded(r: Mapping[str, Any], w: Words) -> str:
+    return w(
+        "Something is wrong, and by a fault of mine I can't say what ({wording}). Look: status", wording=r["wording"]
+    )
+
+
 TEXTS: Final[dict[str, Wording]] = {
     "digest": _digest,
     "alarm list": _list,
@@ -383,6 +389,7 @@ TEXTS: Final[dict[str, Wording]] = {
     "threshold set": _threshold_set,
     "threshold list": _threshold_list,
     "notice alarm": _alarm,
+    "notice alarm unworded": _unworded,
     "notice alarms new": _new,
     "notice alarms still": _still,
     "notice alarms over": _over,

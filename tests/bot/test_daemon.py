@@ -22,7 +22,7 @@ from bot.nostr import Keys
 from bot.wiring import Parts, Secrets
 from handlers.relay_trouble import Silence
 from nwc.keys import npub_of
-from storage import attempts, legs, outbox, relays, settlements
+from storage import attempts, legs, machines, outbox, relays, settlements
 from storage.db import Tx
 from tests.bot.conftest import until
 from tests.handlers.conftest import desk, owed, till
@@ -190,6 +190,13 @@ async def test_the_start_mends_what_a_clock_ahead_put_off(owed: Till, daemon: Da
     assert min((await waits(owed)).values()) == 10 * 86_400
     await owed.desk.tx(daemon._open_books)
     assert await waits(owed) == {"leg": 300, "attempt": 0, "settlement": 3_600, "message": 3_600}
+
+
+async def test_a_machine_that_was_heard_in_the_future_was_heard_now(till: Till, daemon: Daemon) -> None:
+    that_hears(daemon)
+    await till.desk.tx(lambda tx: machines.seen(tx, 1, till.now + 86_400))
+    await till.desk.tx(daemon._clean)
+    assert await till.desk.tx(lambda tx: machines.last_seen_at(tx, 1)) == till.now
 
 
 async def test_so_does_the_running_bot(owed: Till, daemon: Daemon) -> None:

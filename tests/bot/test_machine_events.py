@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from bot.intake import MACHINES_AT_ONCE, OWN_KINDS, Intake, machine_subscriptions
 from bot.nostr import Keys
@@ -49,10 +50,10 @@ class Field:
         text = author.cipher().nip44_encrypt(recipient, text) if sealed else text
         return author.cipher().sign(kind, tags, text, self.clock.now())
 
-    async def hear(self, event: Event, *, kept: bool = False) -> None:
+    async def hear(self, event: Event, *, kept: bool = False, repeat: bool = False) -> None:
         if kept:
             self.relays.behind.add(FAST)
-        assert self.intake.on_event(event, FAST, False)
+        assert self.intake.on_event(event, FAST, repeat)
         self.relays.behind.clear()
 
     async def until(self, statement: str, expected: Any) -> None:
@@ -162,7 +163,7 @@ async def test_what_is_wrong_is_counted(field: Field, name: str, make: Callable[
     event = make(field)
     await field.hear(event)
     await field.counted(name)
-    await field.hear(event)
+    await field.hear(event, repeat=True)
     await field.hear(field.event(30_078, "", {"cash_level": "ok"}, sealed=False))
     await field.until(LEVEL, "ok")
     await field.counted(name)
@@ -186,8 +187,31 @@ async def test_what_is_none_of_ours_is_passed_over(field: Field) -> None:
     await field.hear(field.event(30_078, "", {"cash_in": True}, sealed=False))
     await field.until("SELECT fields FROM beacons", '{"cash_in":true}')
     await field.until("SELECT count(*) FROM inbox", 0)
-    await field.until("SELECT count(*) FROM counters", 0)
+    await field.until("SELECT group_concat(name || value) FROM counters", "oversized1")
     assert field.intake.counts == {"oversized": 1}
+
+
+async def test_the_log_has_a_line_a_minute_for_each_reason(field: Field) -> None:
+    """A machine whose key is stolen can be wrong as often as somebody likes."""
+
+    async def wrong(times: int, *, first: int) -> None:
+        for number in range(first, first + times):
+            await field.hear(
+                field.event(30_078, f"bitspire-beacon:{field.atm.public_key}", f"{{{number}", sealed=False)
+            )
+        await field.until("SELECT value FROM counters WHERE name = 'beacon_unreadable'", first + times)
+
+    with structlog.testing.capture_logs() as lines:
+        await wrong(20, first=0)
+        await field.hear(field.event(30_079, "", "plain", sealed=False))
+        await field.counted("telemetry_sealed")
+        field.clock.advance(60)
+        await wrong(1, first=20)
+    assert [(line["event"], line["reason"], line["times"]) for line in lines] == [
+        ("event_refused", "unreadable", 1),
+        ("event_refused", "sealed", 1),
+        ("event_refused", "unreadable", 20),
+    ]
 
 
 async def test_machines_are_listened_to_from_when_they_are_registered(field: Field) -> None:

@@ -9,6 +9,7 @@ import pytest
 from handlers import holding, payment
 from handlers.payment import Go
 from ledger.facts import Violation
+from ledger.invariants import CASH_RULES
 from ledger.states import AttemptState, LegStatus
 from storage import holds
 from storage.db import Tx
@@ -155,6 +156,17 @@ async def test_what_was_accepted_and_held_again_is_news_when_it_breaks(owed: Til
     await checked([])
     assert await hold("the journal has -90000000, it must be 8")
     assert await names(owed) == ["books"]
+
+
+async def test_the_cash_in_machines_holds_nothing(owed: Till) -> None:
+    for rule in CASH_RULES:
+        broken = [Violation(rule, "S1", "5 is stored, it must be 4")]
+        assert not await owed.desk.tx(lambda tx, broken=broken: holding.hold_books(tx, broken, {BOSS}, owed.now))  # type: ignore[misc]
+        assert await names(owed) == []
+    await owed.desk.tx(
+        lambda tx: holding.hold_books(tx, [Violation("account", "assets:wallet:main", "5")], {BOSS}, owed.now)
+    )
+    assert await owed.desk.tx(lambda tx: holding.recheck(tx, broken, owed.now)), "what is left of it is of cash"
 
 
 async def test_a_check_by_itself_lifts_no_hold(owed: Till) -> None:

@@ -47,7 +47,7 @@ async def test_a_gap_that_lasts_is_told_once_and_shown_until_it_is_filled(till: 
     [first] = await told(till)
     assert first.splitlines()[0] == "sintra: reports 43-44 of its count never came, though later ones did."
     assert await missing(till) == [(43, 44), (46, 46)]
-    assert [text.partition(" of ")[0] for text in await told(till)][1:] == ["sintra: reports 46"]
+    assert len(await told(till)) == 1, "what is missed while others are waits for a reminder"
     status = await till.desk.ask(BOSS, "status")
     assert status["missing_reports"] == [{"machine": "sintra", "count": 3}]
     assert "Reports that never came: sintra (3). Which: machine show sintra" in await till.desk.told(BOSS, "status")
@@ -56,7 +56,7 @@ async def test_a_gap_that_lasts_is_told_once_and_shown_until_it_is_filled(till: 
     assert await missing(till) == [(43, 43)]
     await came(till, 43)
     assert await missing(till) == []
-    assert len(await told(till)) == 2
+    assert len(await told(till)) == 1
     assert "never came" not in await till.desk.told(BOSS, "status")
 
 

@@ -74,6 +74,8 @@ async def _goes_wrong_all_at_once(desk: Desk) -> None:
     ]
     many = [Alarm(n, Cause.DEPOSIT_PENDING, f"D{n}", each, "", desk.now, desk.now) for n, each in enumerate(facts)]
     await desk.tx(lambda tx: telling.tell(tx, [Change(each, Tell.NEW) for each in many], {BOSS}, desk.now))
+    broken = Change(Alarm(9, Cause.BOX_FULL, "machine:1", {}, "", desk.now, desk.now), Tell.NEW)
+    await desk.tx(lambda tx: telling.tell(tx, [broken], {BOSS}, desk.now))
 
 
 async def _comes_and_goes(till: Till) -> None:

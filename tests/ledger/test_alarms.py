@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.alarms import (
     DAY,
     HOUR,
+    MOST_NEW,
     ORDER,
     UNTIL_CLEARED,
     Alarm,
@@ -19,6 +22,7 @@ from ledger.alarms import (
     Tell,
     cleared,
     decide,
+    is_worse,
     looked_at,
     raised,
 )
@@ -91,9 +95,69 @@ def test_a_new_state_of_a_cause_is_told_at_once() -> None:
     assert change is not None
     assert (change.tell, change.alarm.remind_at) == (Tell.NEW, NOW + 60 + HOUR)
     silenced = replace(known, silenced_until=NOW + DAY, silenced_by="boss")
-    change = raised(silenced, fresh(mark="empty"), NOW + 60)
-    assert change is not None
-    assert change.tell is None
+    assert raised(silenced, fresh(mark="empty"), NOW + 60) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "told", "now", "worse"),
+    [
+        (Cause.CASH_LOW, "low", "empty", True),
+        (Cause.CASH_LOW, "empty", "low", False),
+        (Cause.CASH_GAP, "-100", "-199", False),
+        (Cause.CASH_GAP, "-100", "-200", True),
+        (Cause.CASH_GAP, "-100", "-50", False),
+        (Cause.CASH_GAP, "-100", "1", True),
+        (Cause.REPORTS_MISSING, "", "", False),
+        (Cause.RECONCILE, "some", "others", True),
+    ],
+)
+def test_what_is_worse_than_what_was_told(cause: Cause, told: str, now: str, *, worse: bool) -> None:
+    assert is_worse(cause, told, now) is worse
+
+
+def test_a_state_that_goes_up_and_down_is_told_twice_an_hour_at_most() -> None:
+    """Low and empty every 30 s for three hours: each time that it is told to be low, empty is told once more."""
+    key: Key = (Cause.CASH_LOW, "bay:1:1")
+    alarm: Alarm | None = None
+    told = []
+    for second in range(0, 3 * HOUR, 30):
+        new = Alarm(0, *key, {}, "low" if second % 60 == 0 else "empty", NOW, NOW)
+        for change in decide({key: alarm} if alarm else {}, {key: new}, NOW + second):
+            alarm = replace(change.alarm, id=1)
+            told += [second] if change.tell is not None else []
+    assert told[:3] == [0, 30, HOUR + 30]
+    assert len(told) <= 6
+
+
+def test_one_a_minute_of_one_cause_is_told_ten_times_an_hour_and_with_the_reminders() -> None:
+    """And none is lost: with each reminder those that came since are told together."""
+    known: dict[Key, Alarm] = {}
+    messages: Counter[tuple[int, Tell]] = Counter()
+    heard_of: set[Key] = set()
+    for minute in range(180):
+        now = NOW + minute * 60
+        found: dict[Key, Alarm | None] = dict.fromkeys(known)
+        key = (Cause.SETTLEMENT_UNVERIFIED, f"S{minute}")
+        found[key] = Alarm(0, *key, {}, "", now, now)
+        lately = Counter(cause for (cause, _), each in known.items() if now - HOUR < each.raised_at <= now)
+        for change in decide(known, found, now, lately):
+            at = (change.alarm.cause, change.alarm.subject)
+            known[at] = replace(change.alarm, id=1)
+            if change.tell is not None:
+                heard_of.add(at)
+                messages[minute, change.tell] += 1
+    assert len(messages) <= MOST_NEW + 2 * 3
+    assert len(heard_of) >= 120
+
+
+def test_reminders_of_one_cause_come_together() -> None:
+    one, two = ((Cause.MACHINE_SILENT, f"machine:{number}") for number in (1, 2))
+    known = {
+        one: replace(fresh(), id=1, remind_at=NOW),
+        two: replace(fresh(), id=2, subject="machine:2", remind_at=NOW + 1_800),
+    }
+    changes = decide(known, {one: None, two: None}, NOW)
+    assert [(each.tell, each.alarm.remind_at) for each in changes] == [(Tell.STILL, NOW + HOUR)] * 2
 
 
 def test_one_that_comes_and_goes_is_told_at_the_rhythm_of_reminders() -> None:
@@ -156,6 +220,20 @@ def test_a_clock_that_was_far_ahead_does_not_silence_it() -> None:
     mended = looked_at(known, NOW)
     assert mended is not None
     assert (mended.tell, mended.alarm.remind_at) == (None, NOW + DAY)
+
+
+def test_a_silence_that_was_asked_for_under_a_clock_that_was_ahead_ends_within_a_day() -> None:
+    ahead = replace(fresh(), id=1, remind_at=NOW + 9 * DAY, silenced_until=NOW + 10 * DAY, silenced_by="boss")
+    years = replace(ahead, remind_at=NOW + HOUR, silenced_until=NOW + 1_826 * DAY)
+    for known in (ahead, years):
+        mended = looked_at(known, NOW)
+        assert mended is not None
+        assert (mended.tell, mended.alarm.silenced_until) == (None, NOW + DAY)
+    asked = replace(ahead, remind_at=NOW + HOUR)
+    assert looked_at(asked, NOW) is None
+    until_over = looked_at(replace(ahead, silenced_until=UNTIL_CLEARED), NOW)
+    assert until_over is not None
+    assert until_over.alarm.silenced_until == UNTIL_CLEARED
 
 
 def test_every_cause_has_its_place() -> None:

@@ -97,6 +97,14 @@ def plans(tx: Tx, read: Callable[[Tx], object]) -> list[str]:
         ),
         (lambda tx: cash.moves(tx, settlement_id=1), "cash_moves_settlement (settlement_id=?)"),
         (lambda tx: cash.moved(tx, 1), "cash_moves_settlement (settlement_id=?)"),
+        (
+            lambda tx: cash.counted_since(tx, 1, [1], sold_at=NOW, settlement_id=1),
+            "cash_moves_place (machine_id=? AND position=? AND at>?)",
+        ),
+        (
+            lambda tx: cash.counted_since(tx, 1, [], sold_at=NOW, settlement_id=1),
+            "cash_moves USING INTEGER PRIMARY KEY (rowid>?)",
+        ),
         (lambda tx: cash.note_gap(tx, 1, 100, NOW), "bays USING PRIMARY KEY (machine_id=?)"),
         (
             lambda tx: settlements_of.newest_fee_fits(tx, 1, 9),

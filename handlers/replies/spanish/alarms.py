@@ -56,6 +56,9 @@ TEXTS: Final[dict[str, str]] = {
     "The books don't hold": "Los libros no cuadran",
     "The database is from the past": "La base de datos es del pasado",
     "The books are not checked yet": "Los libros aún no se comprobaron",
+    "Something is wrong, and by a fault of mine I can't say what ({wording}). Look: status": (
+        "Algo anda mal, y por una falla mía no puedo decir qué ({wording}). Mire: estado"
+    ),
     # --- what to do
     "Look at it before anything else: status": "Revíselo antes que nada: estado",
     "How far it is: forgotten list": "Cómo va: forgotten list",

@@ -15,13 +15,14 @@ from structlog.testing import capture_logs
 from bot.workers import watchman
 from bot.workers.wakeup import Bell
 from bot.workers.watchman import DEAF_SECONDS, Watchman
-from handlers.alarms import watch
+from handlers.alarms import digest, watch
 from handlers.alarms.digest import Schedule
 from handlers.alarms.findings import Clock as ClockState
 from handlers.alarms.findings import Outside
 from handlers.context import Live, Relay
 from ledger.alarms import Cause
 from storage import machines, wallets
+from storage.errors import TookTooLong
 from tests.bot.workers.on_a_wire import running
 from tests.handlers.alarms.looking import causes, open_alarms
 from tests.handlers.desk import BOSS, Desk
@@ -133,7 +134,9 @@ async def test_nothing_is_silent_before_it_could_have_been_heard(tower: Tower) -
 
 @pytest.mark.parametrize("step", [DAY, -DAY])
 async def test_a_clock_that_steps_makes_nobody_silent(tower: Tower, step: int) -> None:
-    await tower.passes(3 * HOUR, says=True)
+    await tower.passes(HOUR, says=True)
+    await seen(tower.desk)
+    await tower.passes(HOUR, says=True)
     await seen(tower.desk)
     tower.desk.now += step
     told = await tower.passes(80 * MINUTE, says=True)
@@ -203,6 +206,27 @@ async def test_the_digest_is_sent_once_a_day_also_after_a_restart(tower: Tower) 
         told += await tower.passes(HOUR, step=HOUR, says=True)
         tower.restart()
     assert [text.splitlines()[1] for text in told] == ["2026-09-21:", "2026-09-22:", "2026-09-23:"]
+
+
+async def test_a_digest_that_can_not_be_read_is_sent_later(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower.desk.with_settings(digest=Schedule("00:00"))
+    await tower.passes(MINUTE, says=True)
+    reads: list[int] = []
+    real = digest.message
+
+    def slow(*given: Any) -> Any:
+        reads.append(tower.desk.now)
+        raise TookTooLong
+
+    monkeypatch.setattr(digest, "message", slow)
+    assert not any("Cash-out" in text for text in await tower.passes(DAY, step=HOUR, says=True))
+    before, tried = tower.commits, len(reads)
+    await tower.passes(5 * MINUTE, step=30, says=True)
+    assert len(reads) - tried <= 1, "it is not read over and over"
+    assert tower.commits - before <= 1
+    monkeypatch.setattr(digest, "message", real)
+    told = await tower.passes(11 * MINUTE, step=60, says=True)
+    assert [text.splitlines()[1] for text in told if "Cash-out" in text] == ["2026-09-21:"]
 
 
 async def test_a_fault_of_his_stops_nothing(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from handlers import missing_reports, relay_trouble
 from handlers.alarms import telling
 from handlers.alarms.findings import Clock, Down
 from handlers.missing_reports import GAP_SECONDS, KEEP_SECONDS
-from ledger.alarms import Cause
+from ledger.alarms import MOST_NEW, Cause
 from ledger.states import SettlementStatus
-from storage import alarms, beacons, holds, machines, sequences, settlements, switches, thresholds, wallets
+from storage import alarms, beacons, fleet, holds, machines, sequences, settlements, switches, thresholds, wallets
 from storage.beacons import Beacon
 from storage.db import Tx
 from storage.switches import Switch
@@ -79,9 +79,28 @@ async def test_a_machine_that_falls_silent_and_comes_back(till: Till) -> None:
     assert await causes(desk) == []
 
 
-async def test_a_machine_that_was_never_heard_is_not_silent(till: Till) -> None:
-    till.advance(365 * DAY)
+async def test_a_machine_that_was_never_heard_is_silent_since_it_was_added(till: Till) -> None:
+    till.advance(90 * MINUTE)
     assert await look(till.desk) == []
+    till.advance(1)
+    (told,) = await look(till.desk)
+    assert told.startswith("sintra has been silent since 2026-09-21 14:13 UTC")
+
+
+async def test_a_word_that_was_heard_while_the_clock_was_ahead_does_not_hide_silence(loose: Till) -> None:
+    desk = loose.desk
+    began = loose.now
+    desk.now += 365 * DAY
+    await cash_level(desk, "ok")
+    await seen(desk)
+    await box(desk, gap_minor=-40_00, gap_since=desk.now)
+    desk.now = began
+    await desk.tx(lambda tx: fleet.no_later_than(tx, desk.now))
+    loose.advance(2 * HOUR)
+    assert await causes(desk) == []
+    assert len(await look(desk)) == 2
+    assert set(await causes(desk)) == {Cause.CASH_GAP, Cause.MACHINE_SILENT}
+    assert await desk.tx(lambda tx: beacons.get(tx, 1)) == Beacon("e", began + 365 * DAY, began, {"cash_level": "ok"})
 
 
 async def test_a_settlement_counts_as_a_word_of_the_machine_and_a_hand_entry_does_not(till: Till) -> None:
@@ -92,11 +111,11 @@ async def test_a_settlement_counts_as_a_word_of_the_machine_and_a_hand_entry_doe
     await till.desk.ask(BOSS, "settlement.add", confirm=True, **entry)
     till.advance(91 * MINUTE)
     await look(till.desk)
-    assert Cause.MACHINE_SILENT not in await causes(till.desk)
-    await till.desk.cash_out(1)
-    till.advance(91 * MINUTE)
-    await look(till.desk)
     assert Cause.MACHINE_SILENT in await causes(till.desk)
+    await till.desk.cash_out(1)
+    till.advance(90 * MINUTE)
+    await look(till.desk)
+    assert Cause.MACHINE_SILENT not in await causes(till.desk)
 
 
 async def test_silence_counts_only_while_it_could_have_been_heard(till: Till) -> None:
@@ -185,13 +204,63 @@ async def test_a_box_that_is_full_and_cash_that_nothing_explains(
 
 
 async def test_a_machine_that_does_not_use_our_fees(till: Till) -> None:
-    """Three in a row, and over with the first that is right."""
-    for number, told in ((1, 0), (2, 0), (3, 1)):
-        await till.receive(report(hash_of(number), fee_sats=6_000, wire_sats=106_000))
+    """Three in a row that are proven, whatever the other direction charges, and over with the first that is right."""
+    wrong: dict[str, Any] = {"tx_type": "cash_in", "fee_sats": 6_000, "wire_sats": 94_000}
+    right: dict[str, Any] = {"tx_type": "cash_in", "wire_sats": 92_000}
+
+    async def sale(number: int, *, proven: bool = True, **changes: Any) -> list[str]:
         till.advance(1)
-        assert len([text for text in await look(till.desk) if "other fees" in text]) == told
-    await till.receive(report(hash_of(4)))
-    assert (await look(till.desk))[0].startswith("Over: sintra charges other fees")
+        await till.receive(report(hash_of(number), **changes))
+        if proven:
+            await till.prove(number)
+        return [text for text in await look(till.desk) if "other fees" in text]
+
+    for number in (1, 3):
+        assert await sale(number, **wrong) == []
+        assert await sale(number + 1) == []
+    assert await sale(5, proven=False, **wrong) == []
+    assert len(await sale(6, **wrong)) == 1
+    assert await sale(7) == []
+    assert await sale(8, proven=False, **right) == []
+    (over,) = await sale(9, **right)
+    assert over.startswith("Over: sintra charges other fees")
+
+
+async def test_a_gap_that_becomes_another_is_not_over(loose: Till) -> None:
+    """It was told; it grows, and is told again when it has doubled, or with a reminder; where it turns round, nothing
+    is said until that has lasted."""
+    desk = loose.desk
+    await box(desk, gap_minor=-40_00, gap_since=loose.now - HOUR)
+    assert len(await look(desk)) == 1
+    await box(desk, gap_minor=-79_00, gap_since=loose.now - HOUR)
+    assert await look(desk) == []
+    await box(desk, gap_minor=-80_00, gap_since=loose.now - HOUR)
+    assert "Q80.00 of cash less" in (await look(desk))[0]
+    await box(desk, gap_minor=-90_00, gap_since=loose.now)
+    assert await look(desk) == []
+    assert await causes(desk) == [Cause.CASH_GAP]
+
+
+async def test_a_machine_whose_cash_goes_up_and_down_does_not_flood(loose: Till) -> None:
+    told = []
+    for number in range(60):
+        loose.advance(30)
+        await cash_level(loose.desk, "empty" if number % 2 else "low")
+        told += await look(loose.desk)
+    assert [text.splitlines()[0] for text in told] == [
+        "sintra says that its cash is low.", "sintra says that it is out of cash.",
+    ]  # fmt: skip
+
+
+async def test_reports_that_miss_every_minute_are_told_once_and_with_the_reminder(till: Till) -> None:
+    for number in range(1, 81):
+        till.advance(60)
+        await till.receive(report(hash_of(number), seq=2 * number))
+        await till.prove(number)
+        await till.desk.tx(lambda tx: missing_reports.tell(tx, {BOSS}, till.now))
+        await look(till.desk)
+    told = [text.splitlines()[0] for text in await till.told() if "never came" in text]
+    assert [text.partition(" of its")[0] for text in told] == ["sintra: reports 3", "Still: sintra: some"]
 
 
 async def test_reports_that_never_came_are_one_alarm_until_they_come(till: Till) -> None:
@@ -242,6 +311,44 @@ async def test_a_wallet_that_gives_no_answer(till: Till) -> None:
 async def test_a_wallet_of_no_machine_may_be_silent_and_empty(till: Till) -> None:
     await till.desk.tx(lambda tx: wallets.set_balance(tx, "second", 0, till.now))
     assert await look(till.desk, wallets={"second": DAY, "main": 0}) == []
+
+
+async def test_a_wallet_of_no_machine_with_something_open_is_looked_at(owed: Till) -> None:
+    desk = owed.desk
+    await owed.balance(5_000)
+    await desk.tx(lambda tx: tx.run("UPDATE machines SET active = 0").rowcount)
+    owed.advance(HOUR)
+    await look(desk, wallets={"main": 15 * MINUTE + 1})
+    assert {Cause.WALLET_UNREACHABLE, Cause.WALLET_LOW} <= set(await causes(desk))
+
+
+async def test_one_a_minute_that_is_not_proven_is_no_flood(till: Till) -> None:
+    await till.balance(1_000_000)
+    told = []
+    for number in range(1, 76):
+        till.advance(MINUTE)
+        await till.receive(report(hash_of(number)))
+        told += [text.splitlines()[0] for text in await look(till.desk)]
+    assert len(told) == MOST_NEW
+    till.advance(MINUTE * 16)
+    told = await look(till.desk)
+    assert [text.splitlines()[0] for text in told] == [
+        "Alarms: 35 × transaction not proven.", "Still wrong: 10 × transaction not proven.",
+    ]  # fmt: skip
+
+
+async def test_what_a_silent_wallet_can_not_prove_is_told_with_the_wallet(till: Till) -> None:
+    desk, silent = till.desk, {"main": 2 * HOUR}
+    await till.balance(1_000_000)
+    till.advance(HOUR)
+    await till.receive(report(hash_of(1)))
+    assert len(await look(desk, wallets=silent)) == 1
+    till.advance(31 * MINUTE)
+    await look(desk, wallets=silent)
+    assert Cause.SETTLEMENT_UNVERIFIED not in await causes(desk)
+    await till.balance(1_000_000)
+    await look(desk)
+    assert Cause.SETTLEMENT_UNVERIFIED in await causes(desk)
 
 
 async def test_a_wallet_that_runs_low(till: Till) -> None:

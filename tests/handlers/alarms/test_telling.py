@@ -141,6 +141,13 @@ async def test_a_deaf_bot_is_told_of_outside_alone(desk: Desk) -> None:
     assert found[0].text.startswith("No relay is heard since 2026-09-21 14:13 UTC: nothing new is paid.")
 
 
+async def test_a_fault_of_the_words_does_not_undo_what_comes_with_an_alarm(desk: Desk) -> None:
+    """A wallet's answer, a hold: they are in one transaction with it. That something is wrong is said all the same."""
+    broken = replace(alarm(Cause.BOX_FULL), facts={})
+    (told,) = await tell(desk, [Change(broken, Tell.NEW)])
+    assert told == "Something is wrong, and by a fault of mine I can't say what (notice alarm). Look: status"
+
+
 async def test_what_waits_for_a_service_is_bounded_and_dropped_with_it(desk: Desk) -> None:
     def put(tx: Tx) -> None:
         alerts.configure(tx, 2, "en")

@@ -12,6 +12,8 @@ from storage import cash
 from storage.cash import Cause
 from tests.handlers.atm import TWENTIES, Atm
 from tests.handlers.desk import ATM, BOSS, NOW, Desk
+from tests.handlers.till import Till, report
+from tests.ledger.build import hash_of
 
 
 @pytest.fixture
@@ -138,6 +140,33 @@ async def test_publish_and_whether_it_is_taken(desk: Desk, atm: Atm) -> None:
     assert (await desk.ask(BOSS, "cassette.list", machine="sintra"))["config_applied_at"] is None
 
 
+async def test_it_is_taken_though_notes_went_meanwhile(desk: Desk, atm: Atm) -> None:
+    """On both sides: what counts is that the machine says what is believed."""
+
+    async def applied_at() -> Any:
+        return (await desk.ask(BOSS, "cassette.list", machine="sintra"))["config_applied_at"]
+
+    await desk.ask(BOSS, "cassette.set", machine="sintra", position=2, count=90)
+    await desk.ask(BOSS, "cassette.publish", machine="sintra")
+    desk.now += 60
+    await atm.state({1: (20, 100), 2: (50, 50)})
+    assert await applied_at() is None, "it comes before the proof of the sale"
+    desk.now += 5
+    await desk.cash_out()
+    assert await atm.counts() == {1: 100, 2: 50}
+    assert await applied_at() == desk.now
+
+
+async def test_what_it_said_before_a_config_takes_none(desk: Desk, atm: Atm) -> None:
+    desk.now += 120
+    await desk.ask(BOSS, "cassette.set", machine="sintra", position=2, count=38)
+    await desk.ask(BOSS, "cassette.publish", machine="sintra")
+    await atm.state({1: (20, 100), 2: (50, 38)}, ago=60)
+    assert (await desk.ask(BOSS, "cassette.list", machine="sintra"))["config_applied_at"] is None
+    await atm.state({1: (20, 100), 2: (50, 38)}, ago=20)
+    assert (await desk.ask(BOSS, "cassette.list", machine="sintra"))["config_applied_at"] == desk.now
+
+
 async def test_bays_that_are_gone_are_not_sent(desk: Desk, atm: Atm) -> None:
     desk.now += 60
     await atm.state({1: (20, 100)})
@@ -257,3 +286,8 @@ async def test_show_tells_whether_it_charges_what_it_was_told(desk: Desk) -> Non
     await desk.cash_out(3, platform_fee_sats=3_000)
     assert (await desk.ask(BOSS, "machine.show", machine="sintra"))["fees_in_use"] is False
     assert "It does not charge the fees that it was told" in await desk.told(BOSS, "show sintra")
+    desk.now += 60
+    right: dict[str, Any] = {"tx_type": "cash_in", "fee_sats": 5_000, "wire_sats": 95_000}
+    await Till(desk).receive(report(hash_of(4), created_at=desk.now, **right))
+    await Till(desk).prove(4)
+    assert (await desk.ask(BOSS, "machine.show", machine="sintra"))["fees_in_use"] is False, "the other direction"
