@@ -173,7 +173,7 @@ class _both:  # noqa: N801 - used like the function that it is
 
 
 def _claim_is_nothing() -> Any:
-    """Success without a preimage is taken for a failure."""
+    """Success without a preimage is taken for a failure, and never thought of again."""
     state_after = rules.state_after
 
     def after(state: AttemptState, found: EvidenceClass) -> AttemptState:
@@ -181,7 +181,9 @@ def _claim_is_nothing() -> Any:
             return AttemptState.SENT
         return state_after(state, found)
 
-    return mock.patch.object(payment, "state_after", after)
+    return mock.patch.multiple(
+        payment, state_after=after, _claimed_meanwhile=lambda *_: False, _claimed_before=lambda *_: False
+    )
 
 
 def _preimage_unchecked() -> Any:

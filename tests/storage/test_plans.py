@@ -108,7 +108,7 @@ def plans(tx: Tx, read: Callable[[Tx], object]) -> list[str]:
         (lambda tx: cash.note_gap(tx, 1, 100, NOW), "bays USING PRIMARY KEY (machine_id=?)"),
         (
             lambda tx: settlements_of.newest_fee_fits(tx, 1, 9),
-            "settlements_machine (machine_id=? AND created_at>?)",
+            "settlements_fees (machine_id=? AND tx_type=? AND created_at>?)",
         ),
         (
             lambda tx: reports.worklist_counts(tx, 9, 30, 600),
