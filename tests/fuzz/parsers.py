@@ -372,7 +372,7 @@ def settlement(data: bytes) -> None:
         assert abs(landing.fees.fee_mismatch_sats) <= report.fee_sats
 
 
-@chief
+@parser
 def beacon(data: bytes) -> None:
     """What a machine says of itself in public: what is kept of it can be shown and stored."""
     try:
@@ -398,7 +398,7 @@ def telemetry(data: bytes) -> None:
     assert isinstance(json.loads(body.encode()), dict)
 
 
-@chief
+@parser
 def cassettes(data: bytes) -> None:
     """What a machine says of its bays: all of it is within bounds, or none is taken."""
     try:
@@ -414,7 +414,7 @@ def cassettes(data: bytes) -> None:
     assert sum(each.amount for each in found) <= MOST_CASH
 
 
-@chief
+@parser
 def dispensed(data: bytes) -> None:
     """The notes of a cash-out: what bays are believed to have given is in them, and adds up."""
     said = read_dispensed(text(data))
