@@ -16,10 +16,12 @@ from ledger.cash import (
     Change,
     Dispensed,
     Notes,
+    believed_minor,
     days_left,
     dispense,
     give_back,
     make_up,
+    plausible,
     take_again,
     unit_minor,
 )
@@ -199,3 +201,28 @@ def test_without_history_there_is_no_forecast() -> None:
 @pytest.mark.parametrize(("currency", "unit"), [("GTQ", 100), ("JPY", 1), ("KWD", 1_000)])
 def test_a_note_is_whole_units(currency: str, unit: int) -> None:
     assert unit_minor(currency) == unit
+
+
+def test_what_is_believed_and_what_is_reported() -> None:
+    agreed = bay(1, 20, 3)
+    assert (agreed.amount, agreed.reported_amount, agreed.as_reported) == (60, 60, True)
+    less = Bay(2, 50, 4, 50, 3)
+    assert (less.amount, less.reported_amount, less.as_reported) == (200, 150, False)
+    left_out = Bay(3, 10, 1, 10, 1, left_out_since=5)
+    assert (left_out.amount, left_out.reported_amount, left_out.as_reported) == (10, 0, False)
+    assert believed_minor([agreed, less], 1_500, UNIT) == 24_500
+
+
+@pytest.mark.parametrize(
+    ("said", "is_plausible"),
+    [
+        (None, False),
+        (Dispensed(bays=(Notes(1, 20, 50),)), True),
+        (Dispensed(bays=(Notes(1, 20, 51),)), False),
+        (Dispensed(bills={20: 50}), True),
+        (Dispensed(bays=(Notes(1, 20, 1),), bills={20: 51}), False),
+    ],
+)
+def test_notes_that_cannot_be_of_this_transaction_were_not_said(said: Dispensed | None, is_plausible: bool) -> None:
+    """Ten times the amount at most: 100 units here, which is 10,000 minor ones."""
+    assert plausible(said, 10_000, UNIT) == (said if is_plausible else None)
